@@ -1,0 +1,1 @@
+"""Settings, errors and the loading of YAML. Imports none of the other rooms."""

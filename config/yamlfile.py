@@ -1,0 +1,112 @@
+"""Loading YAML into pydantic models, with file and line in every message.
+
+Only `true` and `false` are booleans (so that `no`, the code of Norway, stays text), a key given twice is an error, and
+a file above `MAX_BYTES` is refused. Errors are `UsageError` (exit code 2).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from config.errors import UsageError
+
+MAX_BYTES = 2_000_000
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that keeps duplicate keys from passing in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    problem = f"the key {key.value!r} stands twice"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+
+
+def _line_of(root: yaml.Node | None, loc: tuple[int | str, ...]) -> int | None:
+    """Line (from 1) of the deepest node that `loc` leads to."""
+    node = root
+    line = None if root is None else root.start_mark.line + 1
+    for part in loc:
+        following: yaml.Node | None = None
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if isinstance(key, yaml.ScalarNode) and key.value == str(part):
+                    following, line = value, key.start_mark.line + 1
+                    break
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            following = node.value[part]
+            line = following.start_mark.line + 1 if following is not None else line
+        if following is None:  # a missing key, or the name of a union member that pydantic adds to the path
+            continue
+        node = following
+    return line
+
+
+def _say(kind: str, message: str) -> str:
+    return "there is no such key" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
+
+
+def load_yaml(path: Path, model: type[ModelT]) -> ModelT:
+    """The file as `model`. Raises UsageError naming file, line and what to do."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"The file cannot be read ({error.strerror}).", file=path) from error
+    if len(raw) > MAX_BYTES:
+        raise UsageError(f"The file has {len(raw)} bytes; the limit is {MAX_BYTES}.", file=path)
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise UsageError("This is not UTF-8 text.", file=path, line=line, remedy="Save the file as UTF-8.") from error
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        data = {} if node is None else loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise UsageError(
+            f"This is not valid YAML: {error.problem or error.context}.",
+            file=path,
+            line=None if mark is None else mark.line + 1,
+            remedy="Check the indentation, quotes and colons there.",
+        ) from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"This is not valid YAML: {error}.", file=path) from error
+    finally:
+        loader.dispose()
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False)
+        problems.sort(key=lambda problem: problem["type"] != "extra_forbidden")  # a mistyped key explains a missing one
+        first = problems[0]
+        name = ".".join(str(part) for part in first["loc"]) or "the file"
+        others = sorted({".".join(str(part) for part in problem["loc"]) for problem in problems[1:]})
+        more = f" (Also: {', '.join(others[:5])}.)" if others else ""
+        raise UsageError(
+            f"{name}: {_say(first['type'], first['msg'])}.{more}",
+            file=path,
+            line=_line_of(node, first["loc"]),
+            remedy="Correct the value there; docs/crawling.md describes every key.",
+        ) from error

@@ -1,0 +1,200 @@
+"""The archive of a crawl's pages: WARC 1.1, one file a crawl, `DATA/archive/<market>/<crawl id>.warc.gz`, mode 0600.
+
+Kept are scrubbed pages (`crawler.scrub`), with the status and the content type of their answer and no other header. A
+body that the crawl gave before is kept once: later ones are `revisit` records with its digest. Every record is a gzip
+member of its own and is written in one piece, so a killed crawl leaves at most one torn member, which the next opening
+cuts off. Record ids come from content and time. Vendors' names are still in the pages: the archive is for re-reading
+with a better parser, not for readers; `purge` ends it by age.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import uuid
+import zlib
+from base64 import b32encode
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+from warcio.recordbuilder import RecordBuilder
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
+
+from config.errors import InputError
+from crawler.items import Page
+from crawler.pages import PageObject
+from crawler.scrub import Scrubber
+
+_STAMP = re.compile(r"-(\d{8}T\d{6}Z)(?:-[0-9a-f]+)?\.warc\.gz(?:\.age)?$")
+_NAMES = uuid.UUID("7f0b8a52-3a0e-5d5c-9a41-0d6d1f6f5a11")
+_PIECE = 2**20
+
+
+def archive_path(archive_dir: Path, market: str, crawl: str) -> Path:
+    """Where the pages of that crawl are kept."""
+    return archive_dir / market / f"{crawl}.warc.gz"
+
+
+@dataclass(slots=True)
+class Archive:
+    """Keeps pages: `crawl(..., keep=Archive(data_dir / "archive", pages).keep)`.
+
+    A page of another crawl goes to that crawl's file. Raises InputError where a page cannot be written: a crawl that
+    should be archived and is not ends as failed.
+    """
+
+    archive_dir: Path
+    pages: PageObject
+    software: str = "dropline"
+    _scrubber: Scrubber = field(init=False)
+    _seen: dict[Path, dict[str, tuple[str, str]]] = field(init=False, default_factory=dict)
+    """Per file: payload digest -> (address, WARC-Date) of the record that holds it."""
+    _count: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self._scrubber = Scrubber(self.pages)
+
+    def keep(self, page: Page) -> None:
+        """Writes one page (the system has it when this returns)."""
+        path = archive_path(self.archive_dir, page.market, page.crawl)
+        try:
+            if path not in self._seen:
+                self._open(path, page)
+            self._append(path, self._record(path, page))
+        except OSError as error:
+            raise InputError(
+                f"The archive cannot be written ({error.strerror or error}).", file=path, remedy="Make room for it."
+            ) from error
+
+    def _open(self, path: Path, page: Page) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        os.close(handle)
+        whole = _whole_members(path)
+        if whole != path.stat().st_size:
+            os.truncate(path, whole)  # torn by a kill: that page was never logged as read
+        self._seen[path] = {}
+        if whole == 0:
+            fields = {
+                "software": self.software,
+                "format": "WARC File Format 1.1",
+                "description": f"pages of crawl {page.crawl}, scrubbed: no scripts, inline images, buyers' blocks",
+            }
+            made = _Writer(f"{page.crawl} info", page.fetched_at)
+            self._append(path, made.write(made.builder.create_warcinfo_record(path.name, fields)))
+        else:
+            self._seen[path] = _digests(path)
+
+    def _record(self, path: Path, page: Page) -> bytes:
+        body = self._scrubber.scrub(page.body, page.content_type)
+        digest = f"sha256:{b32encode(sha256(body).digest()).decode()}"
+        headers = StatusAndHeaders(
+            f"{page.status} {'OK' if page.status < 400 else 'Error'}",
+            [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(body)))],
+            protocol="HTTP/1.1",
+        )
+        self._count += 1
+        made = _Writer(f"{page.crawl} {page.url} {page.fetched_at.isoformat()} {digest} {self._count}", page.fetched_at)
+        before = self._seen[path].get(digest)
+        if before is not None and body:
+            record = made.builder.create_revisit_record(page.url, digest, before[0], before[1], http_headers=headers)
+        else:
+            record = made.builder.create_warc_record(
+                page.url,
+                "response",
+                payload=io.BytesIO(body),
+                length=len(body),
+                http_headers=headers,
+                warc_headers_dict={"WARC-Date": made.date, "WARC-Payload-Digest": digest},
+            )
+            self._seen[path][digest] = (page.url, made.date)
+        return made.write(record)
+
+    @staticmethod
+    def _append(path: Path, data: bytes) -> None:
+        with path.open("ab", buffering=0) as file:
+            file.write(data)
+
+
+class _Writer:
+    """One record, made in memory, with a time and an id of ours in place of the clock's and chance's."""
+
+    def __init__(self, name: str, moment: datetime) -> None:
+        self.date = moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        self.builder = RecordBuilder(warc_version="1.1", header_filter=None)
+        self._id = f"<urn:uuid:{uuid.uuid5(_NAMES, name)}>"
+
+    def write(self, record: object) -> bytes:
+        record.rec_headers.replace_header("WARC-Record-ID", self._id)  # type: ignore[attr-defined]
+        record.rec_headers.replace_header("WARC-Date", self.date)  # type: ignore[attr-defined]
+        stream = io.BytesIO()
+        WARCWriter(stream, gzip=True, warc_version="1.1").write_record(record)
+        return stream.getvalue()
+
+
+def _whole_members(path: Path) -> int:
+    """Bytes up to the end of the last whole gzip member."""
+    end = 0
+    with path.open("rb") as file:
+        member = zlib.decompressobj(31)
+        read = 0
+        while piece := file.read(_PIECE):
+            read += len(piece)
+            while piece:
+                try:
+                    member.decompress(piece)
+                except zlib.error:
+                    return end
+                if not member.eof:
+                    break
+                piece = member.unused_data
+                end = read - len(piece)
+                member = zlib.decompressobj(31)
+    return end
+
+
+def _digests(path: Path) -> dict[str, tuple[str, str]]:
+    from warcio.archiveiterator import ArchiveIterator
+
+    found: dict[str, tuple[str, str]] = {}
+    with path.open("rb") as file:
+        for record in ArchiveIterator(file):
+            if record.rec_type == "response":
+                head = record.rec_headers
+                digest = head.get_header("WARC-Payload-Digest")
+                found[digest] = (head.get_header("WARC-Target-URI"), head.get_header("WARC-Date"))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """An archive file that was removed."""
+
+    path: Path
+    size: int
+    """Bytes."""
+
+
+def purge(archive_dir: Path, older_than: timedelta, now: datetime) -> list[Purged]:
+    """Removes the archives of crawls begun before `now - older_than` (aware), by the time in the file's name, else by
+    the file's own. Returns what was removed; raises InputError where a file cannot be."""
+    gone = []
+    for path in sorted(archive_dir.glob("*/*.warc.gz*")):
+        stamp = _STAMP.search(path.name)
+        if stamp is not None:
+            begun = datetime.strptime(stamp.group(1), "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        else:
+            begun = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        if now - begun <= older_than:
+            continue
+        size = path.stat().st_size
+        try:
+            path.unlink()
+        except OSError as error:
+            raise InputError(f"The archive cannot be removed ({error.strerror}).", file=path) from error
+        gone.append(Purged(path, size))
+    return gone

@@ -1,0 +1,224 @@
+"""The guard between what a market shows and what is kept: it runs before anything is written.
+
+`mask` takes out of a text whatever points at a person; `Masker` does it for a whole Listing and turns the vendor into a
+keyed pseudonym. Substances, strains, prices and quantities stay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import unicodedata
+from functools import lru_cache
+from pathlib import Path
+
+from config.errors import UsageError
+from crawler.items import Listing, Offer, digest_id
+from crawler.privacy_patterns import find_hits, may_tell
+from crawler.privacy_views import build_view, find_name, fold
+
+CLASSES = ("email", "handle", "phone", "wallet", "onion", "pgp", "coordinates", "link", "vendor")
+"""What a masked stretch is replaced by: `[email]`, `[handle]`, …"""
+KEY_BYTES = 32
+_PSEUDONYM = re.compile(r"[0-9a-f]{8}:[0-9a-f]{16,64}")
+_DIGITS = 20
+_PLACEHOLDER = re.compile(rf"(\[(?:{'|'.join(CLASSES)})\])")
+_ROUNDS = 6
+_CACHED_LENGTH = 400
+
+
+def mask(text: str, vendor: str | None = None) -> str:
+    """`text` with every e-mail, messenger handle, phone, wallet, onion link, PGP block, exact position, link and (where
+    given) the vendor's own name replaced by its class in brackets, in Latin and Cyrillic and in disguise.
+
+    Idempotent. Never raises. A `vendor` that is a pseudonym already names nobody and is not searched for.
+    """
+    if not text:
+        return text
+    if vendor is not None and (not vendor.strip() or is_pseudonym(vendor)):
+        vendor = None
+    return _mask_cached(text, vendor) if len(text) <= _CACHED_LENGTH else _mask(text, vendor)
+
+
+def _mask(text: str, vendor: str | None) -> str:
+    # what follows a masked stretch may stand free now: repeat until nothing changes, which makes it idempotent
+    for _ in range(_ROUNDS):
+        masked = "".join(
+            part if index % 2 else _mask_part(part, vendor) for index, part in enumerate(_PLACEHOLDER.split(text))
+        )
+        if masked == text:
+            break
+        text = masked
+    return text
+
+
+_mask_cached = lru_cache(maxsize=32_768)(_mask)
+
+
+def _mask_part(text: str, vendor: str | None) -> str:
+    if len(text) < 3:
+        return text
+    spans: list[tuple[int, int, str]] = []
+    folded = fold(text)
+    if may_tell(folded):
+        view = build_view(text, folded)
+        spans = [(*view.span(start, end), name) for name, start, end in find_hits(view)]
+    if vendor is not None:
+        spans.extend((start, end, "vendor") for start, end in find_name(text, vendor, folded))
+    if not spans:
+        return text
+    kept: list[tuple[int, int, str]] = []
+    covered: set[int] = set()
+    for start, end, name in spans:  # the surest class first
+        if covered.isdisjoint(range(start, end)):
+            covered.update(range(start, end))
+            kept.append((start, end, name))
+    pieces: list[str] = []
+    place = 0
+    for start, end, name in sorted(kept):
+        pieces += (text[place:start], f"[{name}]")
+        place = end
+    return "".join((*pieces, text[place:]))
+
+
+def is_pseudonym(text: str) -> bool:
+    """Whether `text` is a vendor's pseudonym (`kid:hex`), not a name."""
+    return _PSEUDONYM.fullmatch(text) is not None
+
+
+def pseudonym(market: str, name: str, key: bytes, kid: str) -> str:
+    """`kid:hex`, hex being the first 20 digits of HMAC-SHA256(key, market + NUL + NFKC-casefold(name))."""
+    folded = unicodedata.normalize("NFKC", name).casefold().strip()
+    message = f"{market}\0{folded}".encode("utf-8", "surrogatepass")
+    return f"{kid}:{hmac.new(key, message, hashlib.sha256).hexdigest()[:_DIGITS]}"
+
+
+def build_kid(key: bytes) -> str:
+    """Short id of a key: the first 8 hex digits of its SHA-256."""
+    return hashlib.sha256(key).hexdigest()[:8]
+
+
+def load_or_make_key(path: Path) -> tuple[str, bytes]:
+    """The vendor key in `path` as (kid, 32 bytes). At first use 32 random bytes are put there, mode 0600, atomically:
+    of several processes that start at once all get the same key.
+
+    Raises UsageError where others may read the file, where it is no key, or where it cannot be read or made.
+    """
+    try:
+        if not path.exists():
+            _make_key(path)
+        mode = path.stat().st_mode
+        if mode & 0o077:
+            raise UsageError(
+                f"The vendor key may be read by others (mode {mode & 0o777:04o}).",
+                file=path,
+                remedy=f"Run: chmod 600 '{path}'. If others had access, make a new key: pseudonyms then change.",
+            )
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"The vendor key cannot be read or made: {error.strerror or error}.",
+            file=path,
+            remedy="Check the folder and its rights, or name another file with DROPLINE_KEY_FILE.",
+        ) from error
+    key = _decode_key(content)
+    if key is None:
+        raise UsageError(
+            f"This is no vendor key: it must hold {KEY_BYTES} bytes, or their {2 * KEY_BYTES} hex digits.",
+            file=path,
+            remedy="Restore it from a backup, or move it away to have a new one made (pseudonyms then change).",
+        )
+    return build_kid(key), key
+
+
+def _decode_key(content: bytes) -> bytes | None:
+    if len(content) == KEY_BYTES:
+        return content
+    stripped = content.strip()
+    if len(stripped) == 2 * KEY_BYTES and re.fullmatch(rb"[0-9a-fA-F]+", stripped):
+        return bytes.fromhex(stripped.decode("ascii"))
+    return None
+
+
+def _make_key(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_bytes(KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)  # unlike a rename it never replaces the key another process has just made
+        except FileExistsError:
+            return
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+class Masker:
+    """Masks whole listings with one vendor key. `kid` is the key's short id (`build_kid`)."""
+
+    def __init__(self, kid: str, key: bytes) -> None:
+        self.kid, self._key = kid, key
+        self._known: dict[tuple[str, str], str] = {}
+
+    def pseudonym(self, market: str, name: str) -> str:
+        """The vendor's pseudonym; a pseudonym is returned as it is."""
+        if is_pseudonym(name):
+            return name
+        known = self._known.get((market, name))
+        if known is None:
+            known = self._known[market, name] = pseudonym(market, name, self._key, self.kid)
+        return known
+
+    def mask_listing(self, listing: Listing) -> Listing:
+        """The listing as it may be written: the vendor a pseudonym, its name and whatever points at a person out of
+        every text. The listing's id is hashed (without the key) where it holds the name or an address. Idempotent."""
+        vendor = listing.vendor or None
+        if vendor is not None and is_pseudonym(vendor):
+            vendor = None
+
+        def clean(text: str) -> str:
+            return mask(text, vendor)
+
+        def clean_all(texts: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(mask(text, vendor) for text in texts)
+
+        def optional(text: str | None) -> str | None:
+            return text and mask(text, vendor)
+
+        return listing.model_copy(
+            update={
+                "listing": _mask_id(listing.market, listing.listing, vendor),
+                "title": clean(listing.title),
+                "description": clean(listing.description),
+                "category": clean_all(listing.category),
+                "vendor": None if not listing.vendor else self.pseudonym(listing.market, listing.vendor),
+                "ships_from": optional(listing.ships_from),
+                "ships_to": clean_all(listing.ships_to),
+                "ships_except": clean_all(listing.ships_except),
+                "shipping": clean_all(listing.shipping),
+                "offers": tuple(_mask_offer(offer, vendor) for offer in listing.offers),
+            }
+        )
+
+
+def _mask_offer(offer: Offer, vendor: str | None) -> Offer:
+    texts = {name: getattr(offer, name) for name in ("price", "quantity", "place", "stash")}
+    masked = {name: text and mask(text, vendor) for name, text in texts.items()}
+    return offer if masked == texts else offer.model_copy(update=masked)
+
+
+_ID_TELLS = re.compile(r"@|t\.me/|\.onion", re.IGNORECASE)
+
+
+def _mask_id(market: str, listing: str, vendor: str | None) -> str:
+    """An id is only hashed where it tells something: digits are no phone here, a digest no wallet."""
+    if (vendor is not None and find_name(listing, vendor)) or _ID_TELLS.search(listing):
+        return digest_id("listing", market, listing)
+    return listing

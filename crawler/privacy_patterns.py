@@ -1,0 +1,409 @@
+"""What points at a person in a text: e-mail, handles, phones, wallets, onion links, PGP, coordinates, links.
+
+Each finder takes a View and yields (class, start, end) in the view's own places. All are linear: they start from a sign
+(`@`, a run of digits, a keyword) and look a bounded way around it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from crawler.privacy_views import View, fold
+
+Hit = tuple[str, int, int]
+
+
+def split(words: str) -> list[str]:
+    return words.split()
+
+
+_SIGNS = (
+    "@",
+    "://",
+    "www",
+    "begin pgp",
+    "°",
+    "///",
+    "\u20e3",
+    "\u200b",
+    "\u200c",
+    "\u200d",
+    "\u2060",
+    "\ufeff",
+    "\u00ad",
+)
+_HINTS = tuple(
+    fold(word)
+    for word in split(
+        "tele тел tlg тлг tg тг wick wikr викр виккр jab джаб жаб xmpp thre трим вац ватс вотс what wats vibe "
+        "вайб icq аськ sky скайп disc диск kik sign сигн sess сесс tox bria vipo випо inst инст snap dread "
+        "дред wire wech matr elem olvid simpl jid ник nick handle usern контакт contact keyb sures phon моб "
+        "gmail proton tutan yandex hotm call text sms смс lat шир geo гео gps жпс coord коорд onion finger "
+        "собака ноль восемь девять семь seven eight nine bitcoin: monero: litecoin: ethereum: /u/ /d/"
+    )
+)
+_DIGITS_HINT = re.compile(
+    r"(?<!\w)[ns]\s?\d{2}[.,]|\d{1,2}\s?[ns]\W{1,3}\d"
+    r"|\d(?:[\s().\-–—_]{0,3}[\doilзб]){6}|\d[.,]\d{3}|#\d{4}(?!\d)|0x[0-9a-f]{8}"
+)
+_DOT_HINT = re.compile(
+    r"\.\s?(?:com|net|org|ru|me|info|biz|su|io|i2p|xyz|site|shop|cc|to|ph|ge|ua|kz|by|co|pics|pw|ws|gg|link|click|ly|pub|im|cx|st|is|li"
+    r"|nl|de|uk|eu|us|pф|club|top|dog|sc|sh|la|fm|ai|app|dev|online|store|live|pro|tv)(?!\w)"
+)
+_BRACKET_HINT = re.compile(r"[\[({<|*]\s?(?:@|at|a|coб|et|эt|\.|d[o0]t|toч|pun)\s?|\s(?:at|dot|toчka)\s")
+_MARKED_HINT = re.compile(r"(?<![^\W_])[^\W_]([-._*|~·•])[^\W_]\1[^\W_]\1[^\W_](?![^\W_])")
+
+
+def may_tell(folded: str) -> bool:
+    """Cheap first look at a folded text: False means that no finder can find anything in it."""
+    if any(sign in folded for sign in _SIGNS) or any(hint in folded for hint in _HINTS):
+        return True
+    words = folded.split()
+    lengths = list(map(len, words))
+    return (
+        max(lengths, default=0) >= 25
+        or lengths.count(1) >= 4
+        or _DIGITS_HINT.search(folded) is not None
+        or ("." in folded and _DOT_HINT.search(folded) is not None)
+        or _BRACKET_HINT.search(folded) is not None
+        or _MARKED_HINT.search(folded) is not None
+        or _PLUS_CODE.search(folded) is not None
+        or _SPACED_KEY.search(folded) is not None
+    )
+
+
+_PGP = re.compile(r"-{4,5}\s?begin pgp [a-z ]{3,30}-{4,5}.*?(?:-{4,5}\s?end pgp [a-z ]{3,30}-{4,5}|\Z)", re.DOTALL)
+_FINGERPRINT = re.compile(
+    r"(?<![0-9a-f])(?:(?:[0-9a-f]{4}[ :]{1,2}){9}[0-9a-f]{4}|0x(?:[0-9a-f]{16}|[0-9a-f]{8}))(?![0-9a-z])"
+)
+_ONION = re.compile(
+    r"(?:h(?:tt|xx)ps?://)?(?:[a-z0-9-]{1,40}\.){0,3}(?<![a-z0-9])[a-z2-7]{16}(?:[a-z2-7]{40})?\s?\.\s?onion(?:\.[a-z]{2,4})?(?:[/:][^\s\[\]]*)?"
+)
+_ANY_ONION = re.compile(r"(?:h(?:tt|xx)ps?://)?[a-z0-9-]{3,64}\.onion(?![a-z0-9])(?:[/:][^\s\[\]]*)?")
+_URL = re.compile(
+    r"(?:h(?:tt|xx)ps?|ftp|geo|magnet)(?:://|:(?=[\d?]))[^\s<>\"\[\]]{2,2000}|www\s?\.\s?[\w-]{2,63}\s?\.[^\s\[\]]{2,500}"
+)
+_DOMAIN = re.compile(
+    r"(?<![\w.@])(?:[\w-]{1,63}\s?\.\s?){1,4}?"
+    r"(?P<tld>com|net|org|ru|pф|info|biz|su|io|i2p|xyz|site|shop|ph|ge|ua|kz|by|pics|pw|ws|gg|link|click|ly|pub|im|club|top|cc|to|me|co|cx|st|is|li|nl|de|uk|eu|us|sc|sh|la|fm|ai|app|dev|online|store|live|pro|tv)"
+    r"(?P<path>\s?/\s?[^\s\[\]]{1,500})?(?![\w])"
+)
+_WORD_TLD = frozenset(
+    split("to me is in us co by li st de live store online pro top club link click pics site shop app im")
+)
+_SURE_TLD = frozenset(split("com net org ru info biz su io i2p xyz site shop pф pics"))
+_TELEGRAM = re.compile(
+    r"(?:h(?:tt|xx)ps?://)?(?<![\w.])(?:(?:t|telegram)\s?\.\s?(?:me|dog)|telegra\.ph|tx\.me|wa\.me|vk\.(?:com|me)|m\.me|discord\.gg|signal\.me)"
+    r"\s?/\s?[^\s\[\]<>\",;]{2,80}|tg://[^\s\[\]]{3,80}"
+)
+_LEFT_OF_AT = re.compile(r"[\w.+\-]{1,64}\s?$")
+_RIGHT_OF_AT = re.compile(
+    r"\s?(?:(?:[\w-]{1,63}\s?\.\s?){1,4}[^\W\d_]{2,24}|[\w-]{2,63},(?:com|ru|net|org|me|ua|kz|pф)"
+    r"|(?:gmail|proton(?:mail)?|tutanota|yandex|hotmail|outlook))(?!\w)"
+)
+_MAIL_WORDS = re.compile(
+    r"(?<![\w.+-])[\w.+-]{2,64}\s(?:at|on|coбaka)\s(?:gmail|proton(?:mail)?|tutanota|yandex|hotmail|mail2tor)(?!\w)"
+)
+_CHAT_HOST = re.compile(r"jab|xmpp|exploit\.im|thesecure|\.im$|conversations|chat|dukgo|creep|calyx|404\.city|matrix")
+_CHAT_WORD = re.compile(r"(?:jabber|xmpp|jid|джaббep|жaбep|жaббep|otr)\W{0,12}(?:\w{1,10}\W{1,4})?$")
+_AT_HANDLE = re.compile(
+    r"@(?!\d+(?:[.,]\d+)?\s?[^\W\d_]{0,5}(?!\w))(?=\w{0,31}[^\W\d])\w{3,32}(?:\.\w{2,32}|:[\w.-]{3,60})?"
+)
+_AT_SPACED = re.compile(r"@\s{1,2}(?=[^\W\d_])(?=\w*[\d_])\w{4,32}")
+_TAG = re.compile(r"(?<![\w#])[^\W\d_][\w.]{2,31}#\d{4}(?!\w)")
+_DREAD = re.compile(r"(?<![\w/.])/[ud]/\w{3,24}(?!\w)")
+
+_STRONG = "|".join(
+    sorted(
+        {
+            fold(word)
+            for word in split(
+                "telegram telegramm telegam telega tlgrm телеграм телеграмм телеграме телеграмме телеграма телега "
+                "телеге телегу тележка tele телегр wickr wickrme wickr-me wikr викр виккр wiсkr jabber xmpp джаббер "
+                "жабер жаббер threema threemaid тримa трима whatsapp whatsap watsapp whats-app ватсап вотсап вацап "
+                "ватсапп viber вайбер icq аська аське аську skype скайп discord дискорд kik briar vipole випол wechat "
+                "snapchat instagram инстаграм инста insta keybase surespot dread"
+            )
+        },
+        key=len,
+        reverse=True,
+    )
+)
+_WEAK = "|".join(
+    sorted(
+        {
+            fold(word)
+            for word in split(
+                "tg тг тлг tlg tgm signal сигнал session сессия сешн tox wire matrix element olvid simplex jid ник "
+                "nick nickname handle username контакт contact"
+            )
+        },
+        key=len,
+        reverse=True,
+    )
+)
+_LINK_WORDS = "|".join(
+    fold(word)
+    for word in split(
+        "id ид ник nick nickname name user username handle acc account contact контакт me is my our канал бот "
+        "bot channel наш мой логин login at address адрес написать пиши пишите"
+    )
+)
+_MESSENGER = re.compile(
+    rf"(?<![^\W_])(?P<weak>{_WEAK})?(?(weak)|(?P<strong>{_STRONG}))(?![^\W_])"
+    rf"(?P<gap>(?:\s{{0,2}}(?:{_LINK_WORDS})(?!\w)){{0,3}}\s{{0,3}}[:=@\-–—>|•~./\\\"'«\u2190-\u2bff\U0001f000-\U0001faff]{{0,4}}\s{{0,3}})"
+    rf"(?P<value>(?:live:)?@?[^\W_][\w.\-]{{2,80}}|_[\w.\-]{{2,80}})"
+)
+_AMOUNT = re.compile(r"\d+(?:[.,]\d+)?(?:[^\W\d_]{0,4}|шtyk|grams?|pills)$")
+_STOP = frozenset(
+    fold(word)
+    for word in split(
+        "support notification notifications bot channel only and or contact chat group for with the our you "
+        "your via please order orders available updates update link account accounts app not now here also "
+        "any all are can will live service services shop store message messages messenger messengers write "
+        "online premium client clients news discount sale number work works working at on in to from after "
+        "before if when we this that transfer ended expired time length key public private encrypted strong "
+        "quality boost booster для или наш наша нас только после если при пишите писать есть оператор "
+        "оператору поддержка работает заказ заказа заказы магазин магазина чат канал канале бот бота группа "
+        "группе связь связи круглосуточно номер как что это все вам всех чтобы также скидка скидки доставка "
+        "гарантия клад клады курьер работа где когда через кетамин мефедрон сайт сайте свободен свободна "
+        "быстро мы вы мой моя они она приходит отвечаем напишите ответим новости акции who what seller vendor "
+        "buyer sellers vendors buyers market hash weed pills grams gram kush haze sativa indica information "
+        "info details first before during through page below above listing listings profile email mail pgp me "
+        "us him them always never directly secure safe instead fast quick jabber xmpp wickr telegram signal "
+        "session threema whatsapp assistance account login games match"
+    )
+)
+
+_LONG = re.compile(r"(?<![^\W_])[^\W_]{25,120}(?![^\W_])")
+_SPACED_KEY = re.compile(r"(?<![^\W_])(?:[a-z0-9]{3,12}[ \-]){4,30}[a-z0-9]{2,12}(?![^\W_])")
+_MIXED = re.compile(r"\d[^\W\d_]+\d|[^\W\d_]\d+[^\W\d_]|[a-z][A-Z]|[A-Z][a-z]+[A-Z]")
+_URI_WALLET = re.compile(
+    r"(?:bitcoin|monero|litecoin|ethereum|bitcoincash|dash|tron):[0-9a-z]{20,120}(?:\?[^\s\[\]]*)?"
+)
+
+_PHONE = re.compile(r"(?<![\w.,])(?:\+\s?|00)?\(?[\doilзб](?:[\s().\-–—_/]{0,3}[\doilзб]){6,14}(?!\w)")
+_PHONE_CUE = re.compile(
+    r"(?:phone|tel|teл|teлeфoн\w*|call|sms|whats\w*|bat\w*|boтc\w*|baцaп|viber|baйбep|moб\w*|пoзв\w*|звoн\w*|hoмep\w*|cell|mobile|signal|cигнaл|number)\W{0,6}(?:\w{1,8}\W{1,3})?$"
+)
+_DATE = re.compile(r"(?<!\d)(?:(?:19|20)\d\d([-.])\d\d\1\d\d|\d\d([-.])\d\d\2(?:19|20)\d\d)(?!\d)")
+_DIGIT_WORDS = "|".join(
+    fold(word)
+    for word in split(
+        "ноль один два три четыре пять шесть семь восемь девять zero one two three four five six seven eight nine oh"
+    )
+)
+_SPOKEN = re.compile(
+    rf"(?<!\w)(?:(?:plus|{fold('плюс')})[\s,-]{{0,3}})?(?:(?:{_DIGIT_WORDS})[\s,.-]{{1,3}}){{6,14}}(?:{_DIGIT_WORDS})(?!\w)"
+)
+_COUNTRY = ("380", "375", "998", "996", "992", "993", "995", "994", "374", "373", "371", "370", "372")
+
+_PAIR = re.compile(
+    r"(?<![\w.,])(?P<a>[-−]?\d{1,3}[.,]\d{2,12})\s?°?\s?(?P<ns>[ns](?!\w))?(?:[\s,;/|:=.]{1,4}(?:[^\W\d_]{1,9}[\s:=.,]{1,3})?)(?P<b>[-−]?\d{1,3}[.,]\d{2,12})(?![\d.,]\d)\s?°?\s?(?P<ew>[ewb](?!\w))?"
+)
+_LETTER_PAIR = re.compile(
+    r"(?<!\w)[ns]\s?[:=]?\s?\d{1,2}(?:[.,]\d{2,}|[\s°]{1,2}\d{1,2}(?:[.,]\d+)?['′’]?(?:\s?\d{1,2}(?:[.,]\d+)?[\"″”]?)?)\s?°?[\s,;/]{0,3}[ew]\s?[:=]?\s?\d{1,3}(?:[.,]\d{2,}|[\s°]{1,2}\d{1,2}(?:[.,]\d+)?['′’]?(?:\s?\d{1,2}(?:[.,]\d+)?[\"″”]?)?)°?"
+)
+_DEGREES = re.compile(
+    r"\d{1,3}\s?°\s?\d{1,2}(?:[.,]\d+)?\s?['′’´`]?\s?(?:\d{1,2}(?:[.,]\d+)?\s?(?:[\"″”]|['′’]{2})?)?\s?(?:[nsewbзю]|c\.?\s?ш\.?|b\.?\s?д\.?|ю\.?\s?ш\.?)?(?!\w)"
+)
+_BARE_DEGREES = re.compile(
+    r"(?<![\d.,])\d{1,2}\s\d{1,2}\s\d{1,2}(?:[.,]\d+)?\s?[ns][\s,;]{1,3}\d{1,3}\s\d{1,2}\s\d{1,2}(?:[.,]\d+)?\s?[ew](?!\w)"
+)
+_COORDINATE_CUE = re.compile(r"lat|lon|lng|шиp|дoлг|coord|koopд|gps|жпc|geo|гeo|toчka|metka|meтka|location|map")
+_WORDS3 = re.compile(r"(?<![\w/:])///[^\W\d_]{3,20}\.[^\W\d_]{3,20}\.[^\W\d_]{3,20}")
+_PLUS_CODE = re.compile(r"(?<!\w)[23456789cfghjmpqrvwx]{4,8}\+[23456789cfghjmpqrvwx]{2,3}(?!\w)")
+_MONEY_AFTER = re.compile(r"\s?(?:btc|xmr|ltc|eth|usdt?|eur|gbp|aud|cad|rub|pyб|[$€£₽฿])")
+
+
+def find_hits(view: View) -> Iterator[Hit]:
+    """Everything to mask, the surest classes first; later hits may overlap earlier ones (the caller drops them)."""
+    text = view.text
+    for match in _PGP.finditer(text) if "begin pgp" in text else ():
+        yield "pgp", *match.span()
+    yield from ((("pgp"), *match.span()) for match in _FINGERPRINT.finditer(text))
+    if "@" in text:
+        yield from _emails(text)
+    yield from (("email", *match.span()) for match in _MAIL_WORDS.finditer(text))
+    yield from (("handle", *match.span()) for match in _TELEGRAM.finditer(text))
+    if "onion" in text:
+        yield from (("onion", *match.span()) for match in _ONION.finditer(text))
+        yield from (("onion", *match.span()) for match in _ANY_ONION.finditer(text))
+    yield from (("wallet", *match.span()) for match in _URI_WALLET.finditer(text))
+    yield from (("link", *match.span()) for match in _URL.finditer(text))
+    yield from _keys(view)
+    yield from _coordinates(text)
+    yield from _phones(text)
+    if "@" in text:
+        yield from (("handle", *match.span()) for match in _AT_HANDLE.finditer(text))
+        yield from (("handle", *match.span()) for match in _AT_SPACED.finditer(text))
+    yield from (("handle", *match.span()) for match in _TAG.finditer(text))
+    yield from _messengers(text)
+    yield from (("handle", *match.span()) for match in _DREAD.finditer(text))
+    if "." in text:
+        yield from _domains(text)
+
+
+def _emails(text: str) -> Iterator[Hit]:
+    at = text.find("@")
+    while at >= 0:
+        left = _LEFT_OF_AT.search(text, max(0, at - 66), at)
+        right = _RIGHT_OF_AT.match(text, at + 1)
+        if left is not None and right is not None:
+            chat = _CHAT_HOST.search(right.group()) or _CHAT_WORD.search(text, max(0, left.start() - 30), left.start())
+            yield ("handle" if chat else "email"), left.start(), right.end()
+        at = text.find("@", at + 1)
+
+
+def _keys(view: View) -> Iterator[Hit]:
+    """Long runs of letters and digits: wallets, and the ids of Session (66 hex) and Tox (76 hex)."""
+    for match in _LONG.finditer(view.text):
+        run, cased = match.group(), view.cased[match.start() : match.end()]
+        digits = sum(char.isdecimal() for char in run)
+        if digits < 2 and not (run.isascii() and len(set(run)) > 9 and _MIXED.search(cased) and not run.isdecimal()):
+            if len(run) == 56 and run.isascii() and len(set(run)) > 12:
+                yield "onion", *match.span()
+            continue
+        if digits == len(run):
+            continue
+        hexadecimal = all(char in "0123456789abcdef" for char in run)
+        if hexadecimal and ((len(run) == 66 and run.startswith("05")) or len(run) == 76):
+            yield "handle", *match.span()
+        elif hexadecimal and len(run) == 40:
+            yield "pgp", *match.span()
+        elif len(run) == 56 and run.endswith("d") and re.fullmatch(r"[a-z2-7]+", run) and cased == cased.lower():
+            yield "onion", *match.span()
+        else:
+            yield "wallet", *match.span()
+    for match in _SPACED_KEY.finditer(view.text):
+        yield from _spaced_key(view, *match.span())
+
+
+def _spaced_key(view: View, start: int, end: int) -> Iterator[Hit]:
+    """A key written in groups; ordinary words around it are left."""
+    parts = [(part.start() + start, part.end() + start) for part in re.finditer(r"[^ \-]+", view.cased[start:end])]
+    every = parts[:]
+    odd = [_is_odd(view.cased[left:right]) for left, right in parts]
+    digits = [any(char.isdecimal() for char in view.text[left:right]) for left, right in parts]
+    while parts and not odd[0] and not digits[0]:
+        del parts[0], odd[0], digits[0]
+    while parts and not odd[-1] and not digits[-1] and parts[-1][1] - parts[-1][0] > 3:
+        del parts[-1], odd[-1], digits[-1]
+    first = every.index(parts[0]) if parts else 0
+    if (
+        first
+        and parts[0][1] - parts[0][0] == every[first - 1][1] - every[first - 1][0]
+        and view.cased[every[first - 1][0]] in "LMTXD"
+    ):
+        parts.insert(0, every[first - 1])  # its first group happens to be letters only
+    length = sum(right - left for left, right in parts)
+    if length >= 24 and sum(digits) >= 2 and sum(odd) * 3 >= len(parts):
+        yield "wallet", parts[0][0], parts[-1][1]
+
+
+def _is_odd(part: str) -> bool:
+    """Looks like a stretch of a key: case or digits mixed as no word and no amount has them."""
+    if _MIXED.search(part):
+        return True
+    return not _AMOUNT.fullmatch(part.lower()) and any(map(str.isdecimal, part)) and any(map(str.isalpha, part))
+
+
+def _phones(text: str) -> Iterator[Hit]:
+    for match in _PHONE.finditer(text):
+        written = match.group()
+        start, end = match.span()
+        if sum(char.isdecimal() for char in written) < 6 or _DATE.search(written):
+            continue
+        digits = "".join(char for char in written.translate(_AS_DIGITS) if char.isdecimal())
+        if _is_phone(written, digits, text, start, end):
+            yield "phone", start, end
+    yield from (("phone", *match.span()) for match in _SPOKEN.finditer(text))
+
+
+_AS_DIGITS = str.maketrans("oilзб", "01136")
+
+
+def _is_phone(written: str, digits: str, text: str, start: int, end: int) -> bool:
+    count = len(digits)
+    groups = [len(group) for group in re.split(r"[\s().\-–—_/]+", written.lstrip("+")) if group]
+    if written[0] == "+" or written.startswith("00"):
+        return 9 <= count <= 15 and not (start and text[start - 1].isdecimal())
+    if _MONEY_AFTER.match(text, end):
+        return False
+    if "/" in written:
+        return False
+    if (
+        _PHONE_CUE.search(text, max(0, start - 30), start)
+        and count >= 7
+        and not re.match(r"\s?(?:г|g|шt)", text[end : end + 3])
+    ):
+        return True
+    if count == 11 and digits[0] in "78" and digits[1] in "34789":
+        return True
+    if count == 12 and digits.startswith(_COUNTRY):
+        return True
+    if count == 10:
+        marked = any(mark in written for mark in "()-.")
+        return (digits[0] == "9" and (len(groups) == 1 or max(groups) <= 4)) or (
+            marked and groups in ([3, 3, 4], [3, 3, 2, 2], [3, 7])
+        )
+    return False
+
+
+def _messengers(text: str) -> Iterator[Hit]:
+    for match in _MESSENGER.finditer(text):
+        value, gap = match["value"].rstrip(".-"), match["gap"]
+        plain = value.lstrip("@")
+        start = match.start("value")
+        end = start + len(value)
+        ordinary = len(plain) < 3 or _AMOUNT.fullmatch(plain) or plain in _STOP
+        if ordinary and not (match["strong"] and plain.isdecimal() and len(plain) >= 6):
+            continue
+        marked = any(sign in gap for sign in ':=@>|→~"«')
+        joined = any(char.isdecimal() or char == "_" for char in plain) and any(char.isalpha() for char in plain)
+        worded = re.search(rf"(?:{_LINK_WORDS})(?!\w)", gap) is not None
+        if match["weak"]:
+            before = text[max(0, match.start() - 2) : match.start()].strip()
+            if before.isdecimal() or not (marked or (joined and (worded or gap.strip() in {"-", "–", "—", ""}))):
+                continue
+            if not joined and not plain.isascii():
+                continue
+        elif not (marked or joined or plain.isdecimal() or worded or (plain.isascii() and len(plain) >= 4)):
+            continue
+        yield "handle", start, end
+
+
+def _coordinates(text: str) -> Iterator[Hit]:
+    for match in _PAIR.finditer(text):
+        first, second = (float(match[group].replace(",", ".").replace("−", "-")) for group in ("a", "b"))
+        places = min(len(re.split("[.,]", match[group])[1]) for group in ("a", "b"))
+        cue = match["ns"] or match["ew"] or _COORDINATE_CUE.search(text, max(0, match.start() - 24), match.end())
+        if (
+            abs(first) <= 90
+            and abs(second) <= 180
+            and max(abs(first), abs(second)) >= 2
+            and (places >= 4 or (cue and places >= 2))
+            and not _MONEY_AFTER.match(text, match.end())
+        ):
+            yield "coordinates", *match.span()
+    yield from (("coordinates", *match.span()) for match in _LETTER_PAIR.finditer(text))
+    yield from (("coordinates", *match.span()) for match in _BARE_DEGREES.finditer(text))
+    if "°" in text:
+        yield from (("coordinates", *match.span()) for match in _DEGREES.finditer(text))
+    if "///" in text:
+        yield from (("coordinates", *match.span()) for match in _WORDS3.finditer(text))
+    if "+" in text:
+        yield from (("coordinates", *match.span()) for match in _PLUS_CODE.finditer(text))
+
+
+def _domains(text: str) -> Iterator[Hit]:
+    for match in _DOMAIN.finditer(text):
+        sure = match["tld"] in _SURE_TLD
+        label = match.group().split(".")[0].strip()
+        if not any(char.isalpha() for char in label) or (
+            " " in match.group() and (match["tld"] in _WORD_TLD or not match["path"])
+        ):
+            continue
+        if match["path"] or (sure and len(label) >= 3):
+            yield "link", *match.span()

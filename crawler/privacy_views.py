@@ -1,0 +1,217 @@
+"""Ways to look at a text in which disguise is undone, with the way back to the original characters.
+
+A View is the folded text (case, width, homoglyphs) in which spaced letters are joined and `[at]`, `(dot)` stand as
+signs; `span` gives the stretch of the original text that a stretch of the view came from.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+_LOOKALIKES = dict(
+    zip("авеёкмнорстухіїѕјһԁԛԝɡзӏαοενρτυκιѵ", "abeekmhopctyxiisjhdqwgзlaoevptukiv", strict=True)  # Cyrillic, Greek
+) | {"ı": "i", "ł": "l", "ø": "o", "ß": "b", "°": "°"}
+
+
+class _FoldTable(dict[int, int]):
+    """For str.translate: one character to one character, worked out at first sight."""
+
+    def __missing__(self, code: int) -> int:
+        char = chr(code)
+        folded = unicodedata.normalize("NFKC", char).casefold()
+        if len(folded) != 1:
+            decomposed = unicodedata.normalize("NFD", folded)
+            folded = decomposed[0] if decomposed and unicodedata.combining(decomposed[-1]) else char
+        elif not folded.isascii():
+            base = unicodedata.normalize("NFD", folded)
+            if len(base) > 1 and base[0].isascii():
+                folded = base[0]
+        self[code] = result = ord(_LOOKALIKES.get(folded, folded))
+        return result
+
+
+_FOLD = _FoldTable()
+
+
+def fold(text: str) -> str:
+    """Lower case, NFKC, lookalikes of Latin letters as Latin, accents off: character by character, so as long."""
+    return text.lower() if text.isascii() else text.translate(_FOLD)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """`text` is what is searched; `starts`/`ends` give each character's place in the original (None: the same place).
+    `cased` is the same with the original case (wallet addresses differ in it)."""
+
+    text: str
+    cased: str
+    starts: list[int] | None = None
+    ends: list[int] | None = None
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        if self.starts is None or self.ends is None:
+            return start, end
+        return self.starts[start], self.ends[end - 1]
+
+
+_SIGN = re.compile(
+    r"\s?[\[({<|*]\s?(?P<at>@|at|a(?=\W\s?[\w-]{2,40}\s?(?:\.|\W\s?(?:dot|d0t|\.)))|coбaka|et|эt|at\W?sign)\s?[\])}>|*]\s?"
+    r"|\s?[\[({<|*]\s?(?P<dot>\.|dot|d0t|toчka|punkt)\s?[\])}>|*]\s?"
+    r"|(?<=\w)\s(?P<at_word>at|coбaka)\s(?=[\w-]{2,40}(?:\.(?:com|net|org|ru|onion|info|ua|kz|by|me|ch|de)(?!\w)|\W{1,2}(?:dot|toчka)\W))"
+    r"|(?<=\w)\s(?P<dot_word>dot|toчka)\s(?=[a-z]{2,10}(?!\w)|[a-z]{2,16}\sdot\s)"
+)
+_SIGN_HINT = re.compile(r"[\[({<|*]\s?(?:@|at|a|coб|et|эt|\.|d[o0]t|toч|pun)\s?|\s(?:at|coбaka|dot|toчka)\s")
+_SPACED = re.compile(
+    r"(?<![^\s(\[«\"':])(?:\S ){3,}\S(?![^\W_])"  # every character apart
+    r"|(?<![^\W_])(?:[^\W_]([-._*|~·•]))(?:[^\W_]\1){2,}[^\W_](?![^\W_])"  # or by one and the same mark
+)
+_JOINERS = frozenset("\ufe0e\ufe0f\u20e3\u200b\u200c\u200d\u2060\ufeff\u00ad")
+_JOINER = re.compile("[\ufe0e\ufe0f\u20e3\u200b-\u200d\u2060\ufeff\u00ad]")
+
+
+def build_view(text: str, folded: str) -> View:
+    """The view of a text; `folded` is `fold(text)`. Linear in its length."""
+    edits: list[tuple[int, int, str]] = []  # stretches of `folded` and what stands for them
+    if _SIGN_HINT.search(folded):
+        edits.extend(
+            (*match.span(), "@" if match.lastgroup in {"at", "at_word"} else ".") for match in _SIGN.finditer(folded)
+        )
+    for match in _SPACED.finditer(folded):
+        edits.extend((place, place + 1, "") for place in range(match.start() + 1, match.end(), 2))
+    if _JOINER.search(folded):
+        edits.extend((match.start(), match.end(), "") for match in _JOINER.finditer(folded))
+    if not edits:
+        return View(folded, text)
+    chars: list[str] = []
+    cased: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    place = 0
+    for left, right, sign in sorted(edits):
+        if left < place:
+            continue
+        for index in range(place, left):
+            chars.append(folded[index])
+            cased.append(text[index])
+            starts.append(index)
+            ends.append(index + 1)
+        if sign:
+            chars.append(sign)
+            cased.append(sign)
+            starts.append(left)
+            ends.append(right)
+        place = right
+    for index in range(place, len(folded)):
+        chars.append(folded[index])
+        cased.append(text[index])
+        starts.append(index)
+        ends.append(index + 1)
+    return View("".join(chars), "".join(cased), starts, ends)
+
+
+_LEET = str.maketrans(
+    {"0": "o", "1": "l", "i": "l", "!": "l", "3": "e", "4": "a", "5": "s", "$": "s", "7": "t", "@": "a"}
+)
+_SOUNDS = {
+    "а": "a", "б": "b", "в": "v", "г": "g", "д": "d", "е": "e", "ё": "e", "ж": "zh", "з": "z", "и": "i", "й": "i",
+    "к": "k", "л": "l", "м": "m", "н": "n", "о": "o", "п": "p", "р": "r", "с": "s", "т": "t", "у": "u", "ф": "f",
+    "х": "h", "ц": "ts", "ч": "kh", "ш": "sh", "щ": "skh", "ъ": "", "ы": "i", "ь": "", "э": "e", "ю": "iu", "я": "ia",
+    "і": "i", "ї": "i", "є": "e", "ґ": "g", "y": "i", "j": "i", "w": "v", "q": "k", "x": "ks", "c": "k",
+}  # fmt: skip
+
+
+_SOUND_TABLE = str.maketrans({char: sound.replace("h", "") for char, sound in _SOUNDS.items()} | {"h": ""})
+_REPEATED = re.compile(r"(.)\1+")
+
+
+def _looks(folded: str) -> tuple[str, list[int]]:
+    """Letters and digits of a folded text as they look, leet undone, and the place of each."""
+    plain = folded.translate(_LEET)
+    places = [index for index, char in enumerate(plain) if char.isalnum()]
+    return "".join([plain[index] for index in places]), places
+
+
+def _looks_only(folded: str) -> str:
+    return "".join(filter(str.isalnum, folded.translate(_LEET)))
+
+
+def _lower(text: str) -> str:
+    lowered = text.lower()
+    return lowered if len(lowered) == len(text) else "".join(char.lower()[0] for char in text)
+
+
+def _sounds(text: str) -> tuple[str, list[int]]:
+    """Letters and digits as they sound in Latin script (rough: many spellings fall together), and the place of each."""
+    chars: list[str] = []
+    places: list[int] = []
+    before = -2  # letters fall together within a word only
+    for index, char in enumerate(_lower(text)):
+        if not char.isalnum():
+            continue
+        joined, before = index - before == 1, index
+        for position, sound in enumerate(_SOUNDS.get(char, char)):
+            last = chars[-1] if chars and (joined or position) else ""
+            if sound == "h" and last == "k":
+                chars[-1] = "h"  # kh, ch
+            elif sound != last:
+                chars.append(sound)
+                places.append(index)
+    return "".join(chars), places
+
+
+def _rough(text: str) -> str:
+    """What `_sounds` gives, without k and h apart: if a name sounds in a text, its rough form is in the text's."""
+    plain = "".join(filter(str.isalnum, _lower(text).translate(_SOUND_TABLE))).replace("k", "")
+    return _REPEATED.sub(r"\1", plain)
+
+
+@lru_cache(maxsize=4096)
+def _skeletons(name: str) -> tuple[str, str, str]:
+    return _looks_only(fold(name)), _sounds(name)[0], _rough(name)
+
+
+_CYRILLIC = re.compile("[\u0400-\u04ff]")
+_WHOLE_FROM = 7
+"""Names of this many letters are found inside longer words as well (`BestDutchSkillsShop`)."""
+
+
+def find_name(text: str, name: str, folded: str | None = None) -> list[tuple[int, int]]:
+    """Where `name` stands in `text`: whatever the case, script, homoglyphs, leet, or spaces and marks between letters.
+
+    `folded` is `fold(text)` where the caller has it. Names of one or two characters count only as written; digits alone
+    (under five) never, since they would be amounts.
+    """
+    name = name.strip()
+    looks, sounds, rough = _skeletons(name)
+    if name.isdecimal() and len(name) < 5:
+        return []
+    if len(looks) < 3:
+        return [match.span() for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text)] if name else []
+    folded = fold(text) if folded is None else folded
+    spans: list[tuple[int, int]] = []
+    if looks in _looks_only(folded):
+        spans = _occurrences(text, *_looks(folded), looks)
+    if len(sounds) >= 3 and (_CYRILLIC.search(text) or _CYRILLIC.search(name)) and rough in _rough(text):
+        spans += _occurrences(text, *_sounds(text), sounds)
+    return spans
+
+
+def _occurrences(text: str, view: str, places: list[int], skeleton: str) -> list[tuple[int, int]]:
+    spans: list[tuple[int, int]] = []
+    at = view.find(skeleton)
+    while at >= 0:
+        start, after = places[at], at + len(skeleton)
+        end = places[after] if after < len(places) else len(text)
+        while not text[end - 1].isalnum():  # letters that fell together with the last one belong to it
+            end -= 1
+        bounded = (start == 0 or not text[start - 1].isalnum()) and (end == len(text) or not text[end].isalnum())
+        gap = max((places[index + 1] - places[index] for index in range(at, at + len(skeleton) - 1)), default=1)
+        if gap <= 4 and (bounded or (len(skeleton) >= _WHOLE_FROM and gap == 1)):
+            spans.append((start, end))
+            at = view.find(skeleton, at + len(skeleton))
+        else:
+            at = view.find(skeleton, at + 1)
+    return spans

@@ -1,0 +1,88 @@
+"""From a market and a transport to Scrapy settings, and the job behind `scrapy crawl market -a market=ID`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from config.errors import UsageError
+from config.settings import load_settings
+from crawler import settings as project
+from crawler.authorisation import check_authorised
+from crawler.handlers import IDENTITY, TOTAL_SECONDS, TRANSPORT
+from crawler.job import CrawlJob, begin_job
+from crawler.market import Market, load_market
+from crawler.middlewares import ALLOWED_HOSTS, BACKOFF_SECONDS, RETRIES
+from crawler.pages import load_pages
+from crawler.privacy import Masker, load_or_make_key
+from crawler.transport import Loopback, Tor, Transport, check_transport
+
+if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+
+
+LOCK = 100
+"""Priority above Scrapy's command line (40): what follows from the gates cannot be lifted by `-s`."""
+_LOCKED = (
+    "DOWNLOADER_MIDDLEWARES",
+    "COOKIES_ENABLED",
+    "HTTPPROXY_ENABLED",
+    "METAREFRESH_ENABLED",
+    "RETRY_ENABLED",
+    "REFERRER_POLICY",
+    "HTTPCACHE_ENABLED",
+    "DOWNLOAD_FAIL_ON_DATALOSS",
+    "TELNETCONSOLE_ENABLED",
+)
+
+
+def market_settings(market: Market, transport: Transport) -> dict[str, Any]:
+    """The settings that follow from a market's budget and a transport, to be set with priority `LOCK`.
+
+    Raises TransportRefused for a transport that the market may not be crawled by.
+    """
+    check_transport(market, transport)
+    budget = market.budget
+    settings: dict[str, Any] = {
+        **{name: getattr(project, name) for name in _LOCKED},
+        "DOWNLOAD_HANDLERS": dict(project.DOWNLOAD_HANDLERS),
+        TRANSPORT: transport,
+        IDENTITY: market.id,
+        ALLOWED_HOSTS: [urlsplit(base).netloc for base in transport.bases],
+        TOTAL_SECONDS: budget.page_seconds,
+        "DOWNLOAD_TIMEOUT": min(60.0, budget.page_seconds),
+        "DOWNLOAD_MAXSIZE": budget.page_bytes,
+        RETRIES: budget.retries,
+        "CONCURRENT_REQUESTS": budget.in_flight,
+        "CONCURRENT_REQUESTS_PER_DOMAIN": budget.in_flight,
+        "DOWNLOAD_DELAY": budget.delay,
+    }
+    if market.demo:  # our own server: nobody to be polite to
+        settings |= {"AUTOTHROTTLE_ENABLED": False, BACKOFF_SECONDS: 0.02}
+    if isinstance(transport, Loopback):
+        settings["DOWNLOAD_HANDLERS"] |= {"http": "crawler.handlers.LoopbackHandler", "https": None}
+    return settings
+
+
+def build_project_job(crawler: Crawler, market_id: str | None) -> CrawlJob:
+    """The job of `scrapy crawl market -a market=ID`: the same gates as `dropline crawl`. Settings come from the
+    environment (`config.settings`). Raises UsageError, NotAuthorised, TransportRefused."""
+    if not market_id:
+        raise UsageError("No market is named.", remedy="Use `scrapy crawl market -a market=ID`.")
+    settings = load_settings()
+    market = load_market(market_id)
+    started = datetime.now(UTC)
+    entry = check_authorised(market.id, settings.authorisations_path, started.date())
+    transport = Tor(settings.tor_socks, entry.addresses or market.addresses, entry.cookies)
+    for name, value in market_settings(market, transport).items():
+        crawler.settings.set(name, value, priority=LOCK)
+    return begin_job(
+        market,
+        load_pages(market),
+        started=started,
+        bases=transport.bases,
+        masker=Masker(*load_or_make_key(settings.key_path)),
+        data_dir=settings.data_dir,
+        clock=lambda: datetime.now(UTC),
+    )

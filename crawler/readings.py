@@ -1,0 +1,131 @@
+"""The last detailed reading of each listing (masked), and what a market was asked for per day: one small SQLite file.
+
+Presence is counted from index pages, details come from the last reading: `carry` joins the two.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from config.errors import StoreError
+from crawler.items import Listing, Offer
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS reading (listing TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spent (day TEXT PRIMARY KEY, pages INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
+"""
+_CHUNK = 500
+
+
+class Readings:
+    """`DATA/readings/<market>.sqlite`. Use as a context manager; raises StoreError if the file cannot be used."""
+
+    def __init__(self, data_dir: Path, market: str) -> None:
+        self.path = data_dir / "readings" / f"{market}.sqlite"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(self.path, timeout=30)
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            self._db.close()
+            message, remedy = f"The readings cannot be used ({error}).", "Remove the file: details are then read anew."
+            raise StoreError(message, file=self.path, remedy=remedy) from error
+
+    def __enter__(self) -> Readings:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._db.close()
+
+    def last(self, listings: Iterable[str]) -> dict[str, Listing]:
+        """Last detailed readings by (masked) listing id, of those that have one. `observed_at` says from when."""
+        ids = list(listings)
+        found: dict[str, Listing] = {}
+        for start in range(0, len(ids), _CHUNK):
+            part = ids[start : start + _CHUNK]
+            marks = ",".join("?" * len(part))
+            rows = self._db.execute(f"SELECT listing, body FROM reading WHERE listing IN ({marks})", part)  # noqa: S608
+            found.update((ident, Listing.model_validate_json(body)) for ident, body in rows)
+        return found
+
+    def save(self, listings: Iterable[Listing]) -> None:
+        """Keeps detailed readings; the newest of a listing stays."""
+        with self._db:
+            self._db.executemany(
+                "INSERT INTO reading VALUES (?, ?) ON CONFLICT (listing) DO UPDATE SET body = excluded.body",
+                [(item.listing, item.model_dump_json(exclude_defaults=True).encode()) for item in listings],
+            )
+
+    def forget(self, vendor: str) -> int:
+        """Removes the readings of one vendor pseudonym; how many there were."""
+        gone = [i for i, body in self._db.execute("SELECT listing, body FROM reading")
+                if Listing.model_validate_json(body).vendor == vendor]
+        with self._db:
+            self._db.executemany("DELETE FROM reading WHERE listing = ?", [(ident,) for ident in gone])
+        return len(gone)
+
+    def spend(self, moment: datetime, pages: int, size: int) -> None:
+        """Counts pages and bytes asked of the market on that (UTC) day."""
+        with self._db:
+            self._db.execute(
+                "INSERT INTO spent VALUES (?, ?, ?) ON CONFLICT (day) DO UPDATE"
+                " SET pages = pages + excluded.pages, bytes = bytes + excluded.bytes",
+                (moment.date().isoformat(), pages, size),
+            )
+
+    def spent(self, moment: datetime) -> tuple[int, int]:
+        """(pages, bytes) asked of the market on that (UTC) day so far."""
+        row = self._db.execute("SELECT pages, bytes FROM spent WHERE day = ?", (moment.date().isoformat(),)).fetchone()
+        return (0, 0) if row is None else (int(row[0]), int(row[1]))
+
+
+_INDEX_FIRST = ("title", "vendor", "ships_from", "ships_to", "ships_except", "shipping", "feedback", "sold", "rating")
+_DETAIL_FIRST = ("description", "category")
+
+
+def carry(seen: Listing, reading: Listing, index_offers: Literal["full", "first", "none"]) -> Listing:
+    """What an index page showed, with the details of the last reading. `seen_on` and the time stay those of `seen`."""
+    update: dict[str, object] = {}
+    for name in _INDEX_FIRST:
+        if getattr(seen, name) in (None, (), ""):
+            update[name] = getattr(reading, name)
+    for name in _DETAIL_FIRST:
+        if getattr(reading, name):
+            update[name] = getattr(reading, name)
+    update["offers"] = merge_offers(seen.offers, reading.offers, index_offers)
+    return seen.model_copy(update=update)
+
+
+def fill(detail: Listing, shown: Listing) -> Listing:
+    """What a detail page showed, with what only the index page of the same crawl stated."""
+    names = (*_INDEX_FIRST, *_DETAIL_FIRST, "offers")
+    update = {name: getattr(shown, name) for name in names if getattr(detail, name) in (None, (), "")}
+    return detail.model_copy(update=update) if update else detail
+
+
+def merge_offers(
+    shown: tuple[Offer, ...], remembered: tuple[Offer, ...], index_offers: Literal["full", "first", "none"]
+) -> tuple[Offer, ...]:
+    """The offers of a listing seen on an index page.
+
+    full: what the index shows wins. first: the remembered ones stay, and the first of them takes over what the index
+    states. none: the remembered ones.
+    """
+    if not remembered or (shown and index_offers == "full"):
+        return shown
+    if not shown or index_offers == "none":
+        return remembered
+    stated = {name: value for name, value in shown[0].model_dump().items() if value is not None}
+    return (remembered[0].model_copy(update=stated), *remembered[1:])

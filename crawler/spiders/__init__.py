@@ -1,0 +1,1 @@
+"""Scrapy's spiders: one, for every market."""

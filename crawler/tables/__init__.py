@@ -1,0 +1,1 @@
+"""Tables scraped by others: read by a mapping file, turned into Listings, written to the same durable logs."""

@@ -1,0 +1,1 @@
+"""From a Listing to Observations: one spaCy pipeline of small components."""

@@ -1,0 +1,72 @@
+"""The form a substance is sold in: herb, resin, concentrate, crystal, powder, pill, blotter, liquid and so on."""
+
+from __future__ import annotations
+
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from extract.found import found
+from extract.terms import Match, matches
+
+IMPLIED = {
+    "cannabis-herb": "herb", "cannabis-resin": "resin", "cannabis-concentrate": "concentrate",
+    "cannabis-edible": "edible", "cannabis-seeds": "seeds",
+}  # fmt: skip
+"""Forms that the substance id itself says."""
+ON_PAPER = frozenset({"lysergamides"})
+BLOTTER_IDS = frozenset({"lsd", "1p-lsd", "1cp-lsd", "1v-lsd", "1d-lsd", "ald-52", "al-lad", "eth-lad", "25i-nbome",
+                         "25b-nbome", "25c-nbome", "25n-nbome", "dob", "doc", "doi", "dom"})  # fmt: skip
+NOT_WITH = {
+    "mdma": frozenset({"herb", "resin", "concentrate", "seeds", "edible", "blotter", "mushroom"}),
+    "cocaine": frozenset({"herb", "resin", "seeds", "mushroom", "blotter"}),
+}
+WEAK = frozenset({"liquid", "edible", "gas", "seeds", "strip", "gel"})
+"""Words for these are common in descriptions that sell something else: read from the title only."""
+
+
+class FormFinder:
+    """Component: `found(doc).form`."""
+
+    def __call__(self, doc: Doc) -> Doc:
+        seen = found(doc)
+        main = seen.substances[0].id if seen.substances else None
+        if main in IMPLIED:
+            seen.form = IMPLIED[main]
+            return doc
+        hits = matches(doc, "form")
+        if hits:
+            inside = {at for hit in matches(doc, "false") for at in range(hit.first, hit.last)}
+            for name in ("title", "quantity", "description", "category"):
+                form = self._best(
+                    [hit for hit in hits if hit.field == name and hit.first not in inside], main, name
+                )
+                if form is not None:
+                    seen.form = form
+                    break
+        if seen.form is None and main == "psilocybin":
+            seen.form = "mushroom"
+        return doc
+
+    @staticmethod
+    def _best(hits: list[Match], main: str | None, field: str) -> str | None:
+        """The first form that goes with the substance; a longer phrase wins over the word inside it."""
+        for hit in sorted(hits, key=lambda one: (one.first, -one.last)):
+            form = hit.term.value
+            if form == "tab":
+                form = "blotter" if main in BLOTTER_IDS else "pill"
+            if form == "blotter" and main not in BLOTTER_IDS and main is not None:
+                continue
+            if form in NOT_WITH.get(main or "", frozenset()):
+                continue
+            if form == "herb" and main is not None and not main.startswith(("cannabis", "synthetic", "kratom")):
+                continue
+            if field == "description" and form in WEAK:
+                continue
+            return form
+        return None
+
+
+@Language.factory("dropline_form")
+def create_form(nlp: Language, name: str) -> FormFinder:
+    """No settings: forms come from the tables that `dropline_terms` was given."""
+    return FormFinder()

@@ -1,0 +1,142 @@
+"""spaCy component `dropline_places`: regions with their role (place, from, to, except), into `found(doc).regions`.
+
+Fields of their own (`place`, `ships_from`, `ships_to`, `ships_except`) are read whole. In titles and descriptions a
+town of the stash markets counts by itself; a country, or a large city elsewhere, only beside words about shipping,
+because there it is mostly the origin or the name of a product (`Moroccan hash`, `импорт из Голландии`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from spacy.language import Language
+from spacy.tokens import Doc
+
+import extract.components.stash  # noqa: F401  (registers dropline_stash beside dropline_places)
+from extract.found import FoundRegion, found
+from extract.gazetteer import Gazetteer, load_gazetteer, read_words
+from extract.place_lexicon import NEAR, Name, load_lexicon, read_codes
+from extract.place_roles import EXCEPT_IN_FIELD, Hit, give_roles
+from extract.telling import Telling
+
+_WORD = re.compile(r"[^\W\d_]+")
+_GAP = re.compile(r"(?:[ .]{0,2}|\s?[-–‑]\s?|'|\. ?-)")
+_BETWEEN = re.compile(r"\s*(?:[,;|/\n+&]|\b(?:and|or|и|или)\b)\s*", re.IGNORECASE)
+_ROLES = {"place": "place", "ships_from": "from", "ships_to": "to", "ships_except": "except"}
+_TEXT = frozenset(("title", "description"))
+_SMALL = 100_000
+_PREPOSITION = re.compile(r"(?:^|[^\w])(?:в|во|по|из|г|гор|город|города|городе|in|from|to)[. ]+$", re.IGNORECASE)
+_ISOLATED_LEFT = re.compile(r"(?:^|[|\n\[({,;/•*!►❗.-])[\s\W]*$")
+_ISOLATED_RIGHT = re.compile(r"[\s\W]*?(?:$|[|\n\])},;/•*!.-]|\d)")
+_CODE_LEFT = re.compile(r"(?:[>→➡\[(2-]|[A-Z]{2},)\s?$")
+_CODE_RIGHT = re.compile(r"\s?(?:[>→➡\])]|->)|, ?[A-Z]{2}(?![^\W\d_])")
+LONGEST = 50_000
+
+
+class Places:
+    """Doc -> Doc. Reads `found(doc).fields`, adds to `found(doc).regions`, in the order of the text."""
+
+    def __init__(self) -> None:
+        self.gazetteer: Gazetteer = load_gazetteer()
+        self.lexicon = load_lexicon()
+        self._codes = read_codes()
+        self._code_words = read_words("codes-words")
+        # the longest word of each name: texts without any of them are left at once
+        longest = {max((first, *name.rest), key=len) for first, names in self.lexicon.items() for name in names}
+        self._telling = Telling(longest, tuple(self._codes))
+
+    def __call__(self, doc: Doc) -> Doc:
+        seen = found(doc)
+        text = doc.text
+        telling = self._telling(doc, text)
+        for field in seen.fields:
+            if field.name in _TEXT and telling:
+                end = min(field.end, field.start + LONGEST)
+                seen.regions.extend(self.read_text(text[field.start : end], field.start))
+            elif field.name in _ROLES:
+                seen.regions.extend(self.read_field(text[field.start : field.end], _ROLES[field.name], field.start))
+        return doc
+
+    def read_field(self, text: str, role: str, offset: int = 0) -> Iterator[FoundRegion]:
+        """Regions of a field that holds nothing but places: whole, or else item by item."""
+        if role == "to" and (cut := EXCEPT_IN_FIELD.search(text)):
+            yield from self.read_field(text[: cut.start()], "to", offset)
+            yield from self.read_field(text[cut.end() :], "except", offset + cut.end())
+            return
+        code = self.gazetteer.region_of(text)
+        if code is not None:
+            start = len(text) - len(text.lstrip())
+            yield FoundRegion(code, role, offset + start, offset + len(text.rstrip()))
+            return
+        given: set[str] = set()
+        start = 0
+        for gap in [*_BETWEEN.finditer(text), None]:
+            end = gap.start() if gap else len(text)
+            code = self.gazetteer.region_of(text[start:end]) if end > start else None
+            if code is not None and code not in given:
+                given.add(code)
+                yield FoundRegion(code, role, offset + start, offset + end)
+            start = gap.end() if gap else end
+
+    def read_text(self, text: str, offset: int = 0) -> list[FoundRegion]:
+        """Regions of running text with roles; one for each code and role, at its first mention."""
+        hits = list(self._find(text))
+        return give_roles(text, hits, offset) if hits else []
+
+    def _find(self, text: str) -> Iterator[Hit]:
+        words = list(_WORD.finditer(text))
+        lowered = [word.group().lower().replace("ё", "е") for word in words]
+        at = 0
+        while at < len(words):
+            hit, used = self._match(text, words, lowered, at)
+            if hit is not None:
+                yield hit
+            at += used
+
+    def _match(
+        self, text: str, words: list[re.Match[str]], lowered: list[str], at: int
+    ) -> tuple[Hit | None, int]:
+        raw = words[at].group()
+        start = words[at].start()
+        for name in self.lexicon.get(lowered[at], ()):
+            last = at + len(name.rest)
+            if name.rest and (
+                last >= len(words)
+                or tuple(lowered[at + 1 : last + 1]) != name.rest
+                or not all(_GAP.fullmatch(text, words[i].end(), words[i + 1].start()) for i in range(at, last))
+            ):
+                continue
+            end = words[last].end()
+            if self._counts(text, name, start, end):
+                return Hit(name.code, name.kind, start, end, raw in self._codes), last - at + 1
+        code = self._codes.get(raw)
+        if code is not None and (raw not in self._code_words or _is_code(text, start)):
+            return Hit(code, "area" if code in ("EU", "WORLD") else "country", start, words[at].end(), True), 1
+        return None, 1
+
+    @staticmethod
+    def _counts(text: str, name: Name, start: int, end: int) -> bool:
+        """Does this occurrence mean the place? Countries and far cities are judged later, by their role."""
+        if name.kind in ("country", "area", "far", "region"):
+            return True
+        if name.capitals:
+            return text[start:end].isupper()
+        if name.cue or (name.weight and name.weight < _SMALL and not text[start].isupper()):
+            if _PREPOSITION.search(text, max(0, start - 12), start):
+                return name.weight >= _SMALL or text[start].isupper()
+            alone = _ISOLATED_LEFT.search(text, max(0, start - 6), start) and _ISOLATED_RIGHT.match(text, end, end + 4)
+            large = name.weight >= _SMALL or not name.cue
+            return bool(alone) and text[start].isupper() and name.code[:2] in NEAR and large
+        return True
+
+
+def _is_code(text: str, start: int) -> bool:
+    """Does this two-letter word in capitals stand as a country code stands: in brackets, by an arrow, in a list?"""
+    return bool(_CODE_LEFT.search(text, max(0, start - 4), start) or _CODE_RIGHT.match(text, start + 2))
+
+
+@Language.factory("dropline_places", requires=[], assigns=[])
+def build_places(nlp: Language, name: str) -> Places:
+    """The component; its tables are read once for each process."""
+    return Places()

@@ -1,0 +1,72 @@
+"""Names written letter by letter (`г а ш`, `L S D`, `A - P v P`) or broken by stars and points (`к*кс`, `м.е.ф`)."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from extract.disguise import Normaliser
+from extract.found import found
+from extract.terms import Match, field_at
+from extract.vocabulary import Vocabulary
+
+_RUN = re.compile(
+    r"(?<![^\W_])[^\W_](?: ?[\-.*_ ,'’|] ?[^\W\d_]){2,}(?![^\W_])|(?<![^\W_])[^\W\d_]+(?:[*_][^\W\d_]+)+(?![^\W_])"
+)
+_GLUE = re.compile(r"[\W_]+")
+
+
+def is_single_letter(word: str) -> bool:
+    """True for one letter (or a digit that stands for one)."""
+    return len(word) == 1 and word.isalnum()
+
+
+class SpacedNames:
+    """Finds strong one-word names whose letters stand apart."""
+
+    def __init__(self, nlp: Language, vocabulary: Vocabulary) -> None:
+        self._single = nlp.vocab.add_flag(is_single_letter)
+        self._normalise = Normaliser(vocabulary.words, vocabulary.long_names)
+        self._phrases = vocabulary.phrases
+        self._names = vocabulary.disguisable
+        self._starred: dict[tuple[int, str, str], list[str]] = {}
+        for name in vocabulary.disguisable:
+            self._starred.setdefault((len(name), name[0], name[-1]), []).append(name)
+
+    def find(self, doc: Doc, hits: list[Match]) -> list[Match]:
+        """Matches (with token numbers -1) outside the matches already there."""
+        extra: list[Match] = []
+        if not self._worth_looking(doc):
+            return extra
+        for run in _RUN.finditer(doc.text):
+            start, end = run.span()
+            if any(hit.start < end and start < hit.end for hit in hits):
+                continue
+            base = self._name(run.group())
+            name = field_at(found(doc).fields, start)
+            extra += [
+                Match(term, -1, -1, start, end, name)
+                for term in self._phrases.get(base or "", ()) if term.category == "substance"
+            ]
+        return extra
+
+    def _worth_looking(self, doc: Doc) -> bool:
+        """Three single letters close together, or a star inside a word: most texts have neither."""
+        singles = np.flatnonzero(doc.to_array(self._single))
+        if len(singles) >= 3 and bool((singles[2:] - singles[:-2] <= 6).any()):
+            return True
+        return "*" in doc.text or "_" in doc.text
+
+    def _name(self, written: str) -> str | None:
+        joined = self._normalise(_GLUE.sub("", written))
+        if joined in self._names:
+            return joined
+        if "*" in written and len(written) >= 4:
+            word = written.lower()
+            for name in self._starred.get((len(word), word[0], word[-1]), ()):
+                if all(seen in {"*", letter} for seen, letter in zip(word, name, strict=True)):
+                    return name
+        return None

@@ -1,0 +1,167 @@
+"""spaCy component `dropline_stash`: how a package is hidden, into `found(doc).stash`.
+
+A named way of hiding (`магнит`, `прикоп`, `подъезд`) outweighs the general word for a stash (`клад`, `тайник`,
+`закладка`) beside it: `клад на магните` is one magnet. The general word alone is `cache`. Words for the stash
+that speak of the shop, of work or of pay (`оплата за клад`, `требуются кладмены`) name no hiding type.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from functools import cache
+from pathlib import Path
+
+import pymorphy3
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from config.errors import InputError
+from extract.found import FoundStash, found
+from extract.observation import Stash
+from extract.place_names import fold
+from extract.telling import Telling
+
+TABLE = Path(__file__).resolve().parents[1] / "vocab" / "stash_types.csv"
+_FIELDS = frozenset(("title", "description", "quantity", "place"))
+_WORD = re.compile(r"[^\W\d_]+")
+_GAP = re.compile(r"[\s.,-]{1,3}")
+_CASES = ("gent", "datv", "accs", "ablt", "loct")
+_NOT_HIDING = re.compile(
+    r"(?:(?:за|с|со|каждый|один|работа\w*|оплата|платим|зп|ваканси\w*|требу\w+|ищ\w+|нужн\w+|курьер\w*|без|не)\W+"
+    r"(?:за\W+|каждый\W+|1\W+|один\W+|от\W+)?|\b(?:no|without|not|for|per|my|our|secret|private|personal|big|huge|fridge)\W+)$",
+    re.IGNORECASE,
+)
+_NEGATED = re.compile(
+    r"\b(?:не|без|кроме|no|not|without|fridge|refrigerator|магазин\w*|возле|около|у)\W+(?:в\W+|на\W+)?$", re.IGNORECASE
+)
+_OR = re.compile(r"\s*(?:или|и|or|and|[,/|+])\s*", re.IGNORECASE)
+_NAMED = ("тайник", "tajnik", "taynik", "tainik")
+_SPECIFIC = 40
+"""Characters between a specific and a general word that still speak of one package."""
+
+
+@cache
+def load_stash_names() -> dict[str, tuple[tuple[tuple[str, ...], Stash], ...]]:
+    """First word -> (rest of the name, type), longest first, in every case form and both numbers.
+
+    Raises InputError with file and line for an unknown type or a missing column.
+    """
+    morph = pymorphy3.MorphAnalyzer()
+    table: dict[str, dict[tuple[str, ...], Stash]] = {}
+    with TABLE.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        for row in rows:
+            try:
+                kind, names = Stash(row["type"]), row["names"].split("|")
+            except (KeyError, ValueError) as error:
+                raise InputError(f"{error} is no hiding type.", file=TABLE, line=rows.line_num,
+                                 remedy=f"Use one of {', '.join(Stash)}.") from error  # fmt: skip
+            for name in names:
+                for words in _inflect(morph, fold(name).split(" ")):
+                    table.setdefault(words[0], {}).setdefault(words[1:], kind)
+    return {first: tuple(sorted(rest.items(), key=lambda one: -len(one[0]))) for first, rest in table.items()}
+
+
+def _inflect(morph: pymorphy3.MorphAnalyzer, words: list[str]) -> set[tuple[str, ...]]:
+    """The words themselves, and for one Russian noun or adjective + noun all cases of both numbers."""
+    forms = {tuple(words)}
+    if len(words) > 2 or words[0] in ("на", "в", "под", "за") or not re.fullmatch("[а-я]+", words[0]):
+        return forms
+    parses = []
+    for word in words:
+        parse = next((p for p in morph.parse(word) if "nomn" in p.tag and p.tag.POS in ("NOUN", "ADJF")), None)
+        if parse is None:
+            return forms
+        parses.append(parse)
+    for number in ("sing", "plur"):
+        for case in ("nomn", *_CASES):
+            done = []
+            for parse in parses:
+                wanted = {number, case}
+                if parse.tag.POS == "ADJF" and number == "sing":
+                    wanted.add(parse.tag.gender or "masc")
+                done.append(parse.inflect(wanted))
+            if all(done):
+                forms.add(tuple(fold(form.word) for form in done if form is not None))
+    return forms
+
+
+class StashTypes:
+    """Doc -> Doc. Adds to `found(doc).stash` in the order of the text, each type once for each field."""
+
+    def __init__(self) -> None:
+        self.names = load_stash_names()
+        self._telling = Telling(
+            max((first, *rest), key=len) for first, names in self.names.items() for rest, _ in names
+        )
+
+    def __call__(self, doc: Doc) -> Doc:
+        text = doc.text
+        if not self._telling(doc, text):
+            return doc
+        seen = found(doc)
+        for field in seen.fields:
+            if field.name in _FIELDS:
+                part = text[field.start : field.end]
+                for one in self.read(part):
+                    seen.stash.append(FoundStash(one.type, one.start + field.start, one.end + field.start))
+        return doc
+
+    def read(self, text: str) -> list[FoundStash]:
+        """Hiding types of one text."""
+        words = list(_WORD.finditer(text))
+        lowered = [word.group().lower().replace("ё", "е") for word in words]
+        mentions: list[FoundStash] = []
+        at = 0
+        while at < len(words):
+            used = 1
+            for rest, kind in self.names.get(lowered[at], ()):
+                last = at + len(rest)
+                if rest and (last >= len(words) or tuple(lowered[at + 1 : last + 1]) != rest):
+                    continue
+                start, end = words[at].start(), words[last].end()
+                left = text[max(0, start - 30) : start]
+                bad = _NOT_HIDING if kind is Stash.CACHE else _NEGATED
+                if not bad.search(left):
+                    mentions.append(FoundStash(kind, start, end))
+                used = last - at + 1
+                break
+            at += used
+        return _settle(text, mentions)
+
+
+def _settle(text: str, mentions: list[FoundStash]) -> list[FoundStash]:
+    """The general word gives way to a specific one near it, except in a choice (`тайник или прикоп`); each type is
+    kept once."""
+    specific = [one for one in mentions if one.type is not Stash.CACHE]
+    kept: dict[Stash, FoundStash] = {}
+    for one in mentions:
+        if one.type is Stash.CACHE:
+            near = [s for s in specific if max(s.start - one.end, one.start - s.end) <= _SPECIFIC]
+            named = text[one.start : one.end].lower().startswith(_NAMED)
+            if near and not (named and all(_OR.fullmatch(text, *_between(one, other)) for other in near)):
+                continue
+        kept.setdefault(one.type, one)
+    return list(kept.values())
+
+
+def _between(one: FoundStash, other: FoundStash) -> tuple[int, int]:
+    return min(one.end, other.end), max(one.start, other.start)
+
+
+@cache
+def _reader() -> StashTypes:
+    return StashTypes()
+
+
+def stash_of(text: str) -> Stash | None:
+    """Hiding type of a short field text (`Магнит`, `земляной прикоп`); `other` for unknown words, None if empty."""
+    mentions = _reader().read(text[:200])
+    return mentions[0].type if mentions else Stash.OTHER if text.strip() else None
+
+
+@Language.factory("dropline_stash")
+def build_stash(nlp: Language, name: str) -> StashTypes:
+    """The component; its table is read once for each process."""
+    return StashTypes()

@@ -1,0 +1,130 @@
+"""Undoing disguise, one word at a time: look-alike letters of the other script, digits for letters, repeated letters,
+combining and invisible marks, and (for long names only) one typing error.
+
+A `Normaliser` gives each distinct word its NORM: the listed word it is a form of, else the word in lower case. It never
+changes lengths in the text: tokens keep their offsets, only their NORM differs.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Set
+
+from extract.morphology import is_known
+
+TO_CYRILLIC = str.maketrans("aeopcxyukmthbn3iё", "аеорсхуикмтнвпзіе")
+TO_LATIN = str.maketrans("аеорсхуктмнвіїёпигзь", "aeopcxyktmhbiienur3b")
+_LATIN_TWIN = frozenset("аеорсхуктмнві")
+_CYRILLIC_TWIN = frozenset("aeopcxyktmhbu")
+LEET = str.maketrans("013457@$€!", "oieastaesi")
+LEET_L = str.maketrans("013457@$€!", "oleastaesl")
+_RUSSIAN_LEET = str.maketrans("0346@", "озчба")
+_MARKS = re.compile("[\u0300-\u036f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_PLAIN = re.compile("[a-z]+|[а-я]+")
+_REPEATED = re.compile(r"(.)\1{2,}")
+_DOUBLED = re.compile(r"(.)\1+")
+TYPO_LENGTH = 7
+_CACHE = 50_000
+
+
+def _deletions(word: str) -> set[str]:
+    return {word[:at] + word[at + 1 :] for at in range(len(word))}
+
+
+def one_edit_apart(left: str, right: str) -> bool:
+    """True if one insertion, deletion, substitution or swap of neighbours leads from one word to the other."""
+    if abs(len(left) - len(right)) > 1 or left == right:
+        return False
+    at = 0
+    while at < min(len(left), len(right)) and left[at] == right[at]:
+        at += 1
+    if len(left) == len(right):
+        rest_left, rest_right = left[at:], right[at:]
+        return rest_left[1:] == rest_right[1:] or (
+            rest_left[:2] == rest_right[1::-1] and rest_left[2:] == rest_right[2:]
+        )
+    longer, shorter = (left, right) if len(left) > len(right) else (right, left)
+    return longer[at + 1 :] == shorter[at:]
+
+
+class Normaliser:
+    """`word -> NORM`. `words` maps forms to listed words; `long_names` may be met with one typing error."""
+
+    def __init__(self, words: Mapping[str, str], long_names: Set[str]) -> None:
+        self._words = words
+        self._typos: dict[str, list[str]] = {}
+        for name in sorted(long_names):
+            if len(name) >= TYPO_LENGTH:
+                for key in (name, *_deletions(name)):
+                    self._typos.setdefault(key, []).append(name)
+        # one edit leaves the head or the tail of a word as it was: most words are done with after two look-ups
+        self._heads = {name[:3] for name in long_names}
+        self._tails = {name[-3:] for name in long_names}
+        self._cache: dict[str, str] = {}
+
+    def __call__(self, word: str) -> str:
+        known = self._cache.get(word)
+        if known is None:
+            if len(self._cache) >= _CACHE:
+                self._cache.clear()
+            known = self._cache[word] = self._normalise(word)
+        return known
+
+    def _normalise(self, word: str) -> str:
+        lower = word.lower()
+        listed = self._words.get(lower)
+        if listed is not None:
+            return listed
+        if len(lower) < 2 or lower.isdecimal():
+            return lower
+        return self._undisguise(lower) or lower
+
+    def _undisguise(self, lower: str) -> str | None:
+        plain = lower
+        if _PLAIN.fullmatch(lower) is None:
+            plain = _MARKS.sub("", unicodedata.normalize("NFKC", lower)).lower().replace("ё", "е")
+            if plain in self._words:
+                return self._words[plain]
+        if plain is lower and _REPEATED.search(lower) is None and len(lower) > 3 and not self._has_twin(lower):
+            return self._typo(plain) if TYPO_LENGTH - 1 <= len(plain) <= 24 else None
+        for candidate in self._candidates(plain):
+            listed = self._words.get(candidate)
+            if listed is not None:
+                return listed
+        return self._typo(plain) if TYPO_LENGTH - 1 <= len(plain) <= 24 else None
+
+    @staticmethod
+    def _has_twin(word: str) -> bool:
+        return not word.isalpha() or _LATIN_TWIN.issuperset(word) or _CYRILLIC_TWIN.issuperset(word)
+
+    def _candidates(self, word: str) -> list[str]:
+        found: list[str] = []
+        cyrillic = any("а" <= letter <= "ё" for letter in word)
+        latin = any("a" <= letter <= "z" for letter in word)
+        digits = not word.isalpha()
+        if (cyrillic and latin) or (len(word) >= 4 and not digits and self._twin(word, cyrillic)):
+            found += (word.translate(TO_CYRILLIC), word.translate(TO_LATIN))
+        if digits:
+            found += (word.translate(LEET), word.translate(LEET_L), word.translate(_RUSSIAN_LEET))
+            if cyrillic and latin:
+                found.append(word.translate(TO_LATIN).translate(LEET))
+                found.append(word.translate(TO_CYRILLIC).translate(_RUSSIAN_LEET))
+        for known in (word, *found):
+            if _REPEATED.search(known):
+                found += (_REPEATED.sub(r"\1", known), _REPEATED.sub(r"\1\1", known), _DOUBLED.sub(r"\1", known))
+        return found
+
+    @staticmethod
+    def _twin(word: str, cyrillic: bool) -> bool:
+        """The whole word can be read in the other script, letter by letter (`сосаine` aside, `кокс` as `kokc`)."""
+        return _LATIN_TWIN.issuperset(word) if cyrillic else _CYRILLIC_TWIN.issuperset(word)
+
+    def _typo(self, word: str) -> str | None:
+        if word[:3] not in self._heads and word[-3:] not in self._tails:
+            return None
+        for key in (word, *_deletions(word)):
+            for name in self._typos.get(key, ()):
+                if word[0] == name[0] and one_edit_apart(word, name) and not is_known(word):
+                    return self._words.get(name, name)
+        return None

@@ -1,0 +1,52 @@
+"""Signs that a text sells something: amounts and prices, in the text or in fields of their own."""
+
+from __future__ import annotations
+
+from spacy.tokens import Doc
+
+from extract.found import found
+from extract.terms import Match
+
+HUGE = 500
+"""Grams: nobody sells that much under a mere by-word."""
+BY_PIECE = frozenset({
+    "entactogens", "lysergamides", "benzodiazepines", "gabapentinoids", "phenethylamines", "sedatives", "medicines",
+    "psilocybin", "cannabis-concentrate", "cannabis-edible", "amphetamine", "oxycodone", "hydrocodone", "codeine",
+    "tramadol", "methadone", "buprenorphine", "inhalants",
+})  # fmt: skip
+BY_VOLUME = frozenset({
+    "ghb", "lysergamides", "codeine", "methadone", "cannabis-concentrate", "synthetic-cannabinoids", "steroids",
+    "inhalants", "ketamine", "morphine",
+})  # fmt: skip
+NEAR = 12
+"""Code points between a name and an amount that belongs to it."""
+
+
+def plausible_amount(doc: Doc, substance: str, group: str) -> bool:
+    """An amount the substance is sold in: powders by the gram, pills by the piece, a few by volume.
+    `Flour 2 kg`, `pot, 3 l` and `snow boots, 2 pcs` say nothing. A price alone will do where there is no amount."""
+    seen = found(doc)
+    if any(one.name in {"price", "quantity"} for one in seen.fields):
+        return True
+    if not seen.quantities:
+        return bool(seen.prices)
+    return any(
+        (one.base_unit == "g" and one.base_amount < HUGE)
+        or (one.base_unit == "unit" and (group in BY_PIECE or substance in BY_PIECE))
+        or (one.base_unit == "ml" and (group in BY_VOLUME or substance in BY_VOLUME))
+        for one in seen.quantities
+    )
+
+
+def near_amount(doc: Doc, hit: Match) -> bool:
+    """An amount stands right before or after the match, on the same line."""
+    for one in found(doc).quantities:
+        if 0 <= hit.start - one.end <= NEAR:
+            between = doc.text[one.end : hit.start]
+        elif 0 <= one.start - hit.end <= NEAR:
+            between = doc.text[hit.end : one.start]
+        else:
+            continue
+        if "\n" not in between:
+            return True
+    return False

@@ -1,0 +1,90 @@
+"""The tables of units and currencies (extract/vocab/units.csv, currencies.csv), read once at first use."""
+
+from __future__ import annotations
+
+import csv
+from decimal import Decimal
+from functools import lru_cache
+from importlib.resources import files
+from typing import NamedTuple
+
+from config.errors import InputError
+
+_FROM_LATIN = str.maketrans("abcehkmoptxyu", "авсенкмортхуи")
+_TO_LATIN = str.maketrans("авсенкмортху", "abcehkmoptxy")
+
+
+class UnitName(NamedTuple):
+    """One spelling of a unit. `weak`: a noun that is counted by nature ('10 LSD'), cyrillic: the spelling's script."""
+
+    unit: str
+    base_unit: str
+    factor: Decimal
+    kind: str
+    cyrillic: bool
+
+
+class CurrencyName(NamedTuple):
+    """One spelling of a currency. kind: symbol, code (both may stand before the
+    amount), word, exact (only after it; exact in its case)."""
+
+    currency: str
+    kind: str
+    multiplier: int
+
+
+def _rows(name: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    text = (files("extract") / "vocab" / name).read_text(encoding="utf-8")
+    reader = csv.DictReader(text.splitlines())
+    if tuple(reader.fieldnames or ()) != columns:
+        raise InputError(f"The table must have the columns {', '.join(columns)}.", file=name, line=1)
+    return list(reader)
+
+
+@lru_cache(maxsize=1)
+def units() -> dict[str, UnitName]:
+    """Spelling (casefolded) -> unit."""
+    return {
+        row["name"].casefold(): UnitName(
+            row["unit"], row["base_unit"], Decimal(row["factor"]), row["kind"], row["language"] == "ru"
+        )
+        for row in _rows("units.csv", ("name", "unit", "base_unit", "factor", "kind", "language", "source"))
+    }
+
+
+@lru_cache(maxsize=1)
+def currencies() -> dict[str, CurrencyName]:
+    """Spelling -> currency; spellings of kind `exact` keep their case, all others are casefolded."""
+    return {
+        row["name"] if row["kind"] == "exact" else row["name"].casefold(): CurrencyName(
+            row["currency"], row["kind"], int(row["multiplier"])
+        )
+        for row in _rows("currencies.csv", ("name", "currency", "kind", "multiplier", "source"))
+    }
+
+
+@lru_cache(maxsize=4096)
+def find_unit(word: str) -> UnitName | None:
+    """The unit a word names, whatever its case; a word of mixed scripts is tried in either (`гp` with a Latin p)."""
+    if word.isupper() and (currency := currencies().get(word)) is not None and currency.kind == "exact":
+        return None  # 500 KGS are som, 5 kgs are kilograms
+    key = word.casefold()
+    table = units()
+    entry = table.get(key)
+    if entry is None and not key.isascii() and len(key) > 1:
+        entry = table.get(key.translate(_FROM_LATIN)) or table.get(key.translate(_TO_LATIN))
+    return entry
+
+
+@lru_cache(maxsize=4096)
+def find_currency(word: str) -> CurrencyName | None:
+    """The currency a word or symbol names (as `find_unit`)."""
+    table = currencies()
+    entry = table.get(word)
+    if entry is not None and (entry.kind == "exact" or not word.isascii()):
+        return entry
+    key = word.casefold()
+    entry = table.get(key)
+    if entry is None and not key.isascii() and len(key) > 1:
+        entry = table.get(key.translate(_FROM_LATIN)) or table.get(key.translate(_TO_LATIN))
+    return entry

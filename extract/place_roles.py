@@ -1,0 +1,197 @@
+"""Which role a place has in running text, from the words around it: place, from, to, except, or none (the origin of a
+product is no region)."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from extract.found import FoundRegion
+from extract.place_lexicon import NEAR
+
+_LANDS = ("country", "area")
+
+
+class Hit(NamedTuple):
+    """A name found at `start`..`end` of a field; its kind is as in `place_lexicon.Name`."""
+
+    code: str
+    kind: str
+    start: int
+    end: int
+    short: bool
+    """Written as a short code in capitals (`UK`, `NL`)."""
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
+_SHIP = (
+    r"(?:ship\w*|sen[dt]\w*|dispatch\w*|despatch\w*|deliver\w*|post(?:ed|age|ing|s)?|mail(?:ed|ing|s)?|"
+    r"orders?|express|отправ\w*|доставк\w*|доставля\w*|шл[её]м|шлю|высыла\w*|вышл\w*|пересыл\w*|посылк\w*|почт\w*|"
+    r"otprav\w*|dostavk\w*)"
+)
+_FEW = r"\W+(?:[^\W\d_]+\W+){0,4}?"
+_THE = r"(?:the|all|of|only|anywhere|г|всю|всей|всем|территории|территорию|города?|регионы|регионам)"
+EXCEPT_IN_FIELD = _compile(
+    r"\b(?:except(?:ing)?(?: for)?|excluding|excl\.?|but not|not to|кроме|исключая|за исключением)\b:?"
+)
+_EXCEPT = _compile(
+    r"(?:\bno (?:re)?ship\w*(?: to)?|\bexcept(?:ing|ions?)?(?:\W+for|\W+to)?|\bexcluding|\bexcl\.?|\bbut not(?: to)?|"
+    r"\b(?:no|not)(?: delivery| orders)?(?: to| from)?|\bapart from|\bother than|"
+    r"(?:don'?t|do not|cannot|can'?t|never|won'?t|will not) (?:ship|send|deliver)(?: to)?|"
+    r"\bкроме(?: отправки)?(?: в| по)?|\bисключая|\bза исключением|"
+    rf"\bне (?:отправля\w+|шл[её]м|доставля\w+|работаем) (?:в|во|по))\W+(?:{_THE}\W+)*$"
+)
+_FROM = _compile(
+    rf"(?:{_SHIP}{_FEW}(?:from|out of|ex|из|с|со)|\b(?:based|located|stocked|stock|warehouse|vendor|seller|location|"
+    rf"склад\w*)\W+(?:is\W+)?(?:in|from|в|at)|\bships? from|\b(?:location|sent from|from country|склад|origin country))"
+    rf"\W+(?:{_THE}\W+)*$"
+)
+_TO = _compile(
+    rf"{_SHIP}(?:{_FEW}(?:to|within|in|across|throughout|inside|for|по|в|во|до|на)|(?:\W+(?:free|only|fast|discreet|бесплатно|"
+    rf"только|и|is))*)\W+(?:{_THE}\W+)*$"
+)
+_BOTH = _compile(r"из\s*[/и,]\s*по\W*$")
+_RUSSIAN_FROM = _compile(r"\b(?:из|с)\W+(?:г\W+|города\W+)?$")
+_RUSSIAN_IN = _compile(r"\b(?:в|во)\W+(?:г\W+|городе\W+)?$")
+_RUSSIAN_OVER = _compile(r"\bпо\W+(?:г\W+|городу\W+|всей\W+|всему\W+|территории\W+)*$")
+_ORIGIN = _compile(
+    r"(?:импорт\w*|import\w*|приво[зж]\w*|привез\w*|завез\w*|родом|прямиком|прямо|straight|direct|сорт\w*|made|производств\w*|"
+    r"произвед\w*|product|\bgrown|harvest\w*|lab|лаборатори\w*|сделан\w*|fresh|brought)\W+(?:[^\W\d_]+\W+){0,2}?(?:from|in|of|из|с|со|в)?\W*(?:the\W+)?$"
+    r"|\b(?:почт(?:ой|а|ы|е)|post of|mail of)\W+$"
+)
+_CARRIER = _compile(r"\b(?:почт(?:ой|а|ы|е)|post of|mail of)\W+$")
+_IN = _compile(r"\b(?:in|in the city of)\W+$")
+_SERVICE = _compile(r"\b(?:reship\w*|drop service|services?)\W+(?:[^\W\d_]+\W+){0,2}?(?:in|from)\W+$")
+_BEHIND_TO = _compile(
+    r"[ \-–:]{0,3}(?:(?:free|fast|only|next|same|tracked|special|discreet)\W+)?(?:only|buyers?|customers?|orders?|"
+    r"deliver\w*|ship\w*|domestic|ndd|n\.?d\.?d|1st class|first class|next day|day delivery|tracked|post(?:age)?\b|"
+    r"отправк\w*|доставк\w*|express|special delivery|to door|except|excluding|but not|кроме)"
+)
+_BEHIND_FROM = _compile(r"[ \-–]{0,2}(?:stock|vendor|seller|based|supplier|warehouse|sellers|vendors)\b")
+_DOMESTIC = _compile(r"\b(?:domestic|within|inside|free|fast)\W+(?:the\W+)?$")
+_LISTED = _compile(r"(?:[\s,/&+;|]|and|or|и|или|\bthe\b|\([a-z]{2}\)){1,6}")
+_ARROW = _compile(r"[\s\])]*(?:[-–—=]*[>→➡➔»⇒]+️?|\bto\b|[-–—]{2,})[\s\[(]*|2")
+_DASH = _compile(r"\s?[-–—]\s?")
+_TO_WORD = _compile(r"\bto\W+(?:the\W+)?$")
+_CUE = _compile(
+    r"ship|sen[dt]|express|dispatch|despatch|deliver|post|mail|order|stock|based|locat|warehouse|vendor|seller|except|excl|"
+    r"\bno\b|\bnot\b|apart|other than|reship|service|country|отправ|достав|шл|высыл|пересыл|посыл|почт|склад|кроме|"
+    r"исключ|\bне\b|из\s*[/и,]\s*по|otprav|dostav"
+)
+"""Without any of these before a name no word of shipping gives it a role (a cheap look before the costly ones)."""
+_PREPOSITION = _compile(r"\b(?:from|in|of|из|с|со|в|во)\W")
+_LAST_WORD = _compile(r"[^\W\d_]+,?\s+$")
+_INSIDE = _compile(r"\s+(?:in|within|inside)\b")
+_BRACKET = _compile(r"[\[(]\s*$")
+_EDGE = _compile(r"(?:^|[|\n\[({•*!►,;~✅★☆-])\s*$")
+_EDGE_RIGHT = _compile(r"\s*(?:$|[|\n\])}•*!►,;~✅★☆.-])")
+
+
+def give_roles(text: str, hits: list[Hit], offset: int) -> list[FoundRegion]:
+    """FoundRegions of one field's hits, one for each (code, role), offsets raised by `offset`."""
+    roles: list[tuple[str, ...]] = []
+    for number, hit in enumerate(hits):
+        before = hits[number - 1] if number else None
+        after = hits[number + 1] if number + 1 < len(hits) else None
+        roles.append(_roles_of(text, before, roles[-1] if roles else (), hit, after))
+    for number in range(len(hits) - 2, -1, -1):
+        # `United States, Worldwide`: the word about shipping stands at the end of the list
+        if roles[number] in ((), ("place",)) and hits[number].kind in _LANDS and _LISTED.fullmatch(
+            text, hits[number].end, hits[number + 1].start
+        ):
+            roles[number] = tuple(role for role in roles[number + 1] if role != "place") or roles[number]
+    given: dict[tuple[str, str], FoundRegion] = {}
+    finer = {hit.code[:2] for hit, role in zip(hits, roles, strict=True) if "place" in role and "-" in hit.code}
+    for hit, role in zip(hits, roles, strict=True):
+        for one in role:
+            if one == "place" and hit.kind == "country" and hit.code in finer:
+                continue  # `Москва, Россия` is one place
+            given.setdefault((hit.code, one), FoundRegion(hit.code, one, hit.start + offset, hit.end + offset))
+    return list(given.values())
+
+
+def _roles_of(
+    text: str, before: Hit | None, role_before: tuple[str, ...], hit: Hit, after: Hit | None
+) -> tuple[str, ...]:
+    left = text[max(0, hit.start - 60) : hit.start]
+    left = left[left.rfind("\n") + 1 :]
+    right = text[hit.end : hit.end + 40]
+    if hit.code == "WORLD" and _INSIDE.match(right):
+        return ()  # `anywhere in the USA`
+    if after is not None and _is_pair(text, hit, after):
+        return ("from",)
+    if before is not None and role_before == ("from",) and _is_pair(text, before, hit):
+        return ("to",)
+    beside = before is not None and not text[before.end : hit.start].strip()
+    if beside and hit.code == "WORLD" and role_before == ("from",):
+        return ("to",)  # `shipped from Singapore worldwide`
+    inherits = role_before and (role_before != ("place",) or hit.kind not in _LANDS)
+    if before is not None and inherits and _LISTED.fullmatch(text, before.end, hit.start):
+        return role_before
+    if _CUE.search(left) and (role := _role_by_shipping(hit, left)) is not None:
+        return role
+    if hit.kind in ("settlement", "region", "district"):
+        if not _PREPOSITION.search(left[-12:]):
+            return ("place",)
+        return () if _ORIGIN.search(left) else ("from",) if _RUSSIAN_FROM.search(left) else ("place",)
+    if hit.kind == "far":
+        return ()
+    return _role_of_country(hit, left, right)
+
+
+def _role_by_shipping(hit: Hit, left: str) -> tuple[str, ...] | None:
+    """The role that a word of shipping, stock or exception gives; None where there is none."""
+    if _EXCEPT.search(left):
+        return ("except",)
+    if _BOTH.search(left):
+        return ("from", "to")
+    if _FROM.search(left) or (hit.short and _FROM.search(_LAST_WORD.sub("", left))):
+        return ("from",)  # `from Birmingham UK`
+    if hit.kind in ("settlement", "district") and _IN.search(left):
+        return ("place",)
+    if _SERVICE.search(left):
+        return ()
+    if _TO.search(left) and not _CARRIER.search(left):
+        return ("to",)
+    return None
+
+
+def _role_of_country(hit: Hit, left: str, right: str) -> tuple[str, ...]:
+    """A country or area without a verb of shipping before it."""
+    if hit.code == "WORLD" and not _ORIGIN.search(left):
+        if _BEHIND_TO.match(right) or (_EDGE.search(left) and _EDGE_RIGHT.match(right)):
+            return ("to",)
+        return ()
+    if _BEHIND_FROM.match(right):
+        return ("from",)
+    if _BEHIND_TO.match(right) and not _ORIGIN.search(left):
+        return ("to",)
+    if hit.code in NEAR:
+        if _RUSSIAN_OVER.search(left):
+            return ("to",) if hit.code == "RU" else ("place",)
+        if _RUSSIAN_IN.search(left) and not _ORIGIN.search(left):
+            return ("place",)
+        if _EDGE.search(left) and _EDGE_RIGHT.match(right) and not hit.short:
+            return ("place",)
+    if hit.short and _BRACKET.search(left) and re.match(r"\s*[\])]", right):
+        return ("to",) if hit.code == "EU" else ("from",)
+    if _DOMESTIC.search(left) and (hit.short or "domestic" in left[-12:].lower()) and _EDGE_RIGHT.match(right):
+        return ("to",)
+    return ()
+
+
+def _is_pair(text: str, one: Hit, other: Hit) -> bool:
+    """`NL -> WW`, `UK-UK`, `US2US`, `Germany to EU`."""
+    if one.kind not in _LANDS or other.kind not in _LANDS:
+        return False
+    if _ARROW.fullmatch(text, one.end, other.start):
+        return True
+    if re.fullmatch(r"\s+to\s+", text[one.end : other.start], re.IGNORECASE):
+        return True
+    left = text[max(0, one.start - 60) : one.start]
+    return bool(_DASH.fullmatch(text, one.end, other.start)) and not _TO_WORD.search(left) and (
+        one.code == other.code or (one.short and other.code in ("EU", "WORLD"))
+    )

@@ -1,0 +1,85 @@
+"""Strict mappings, made from the records themselves, and the names of indices."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, get_args
+
+from extract.observation import digest_id
+from index.columns import RECORDS, field_kinds
+from index.store import RecordName
+
+SCHEMA_VERSION = 1
+
+_KINDS: dict[str, dict[str, Any]] = {
+    "text": {"type": "keyword"},
+    "tuple": {"type": "keyword"},
+    "number": {"type": "double"},
+    "integer": {"type": "long"},
+    "date": {"type": "date", "format": "strict_date"},
+    "spans": {"type": "object", "enabled": False},
+}
+_KEPT: dict[str, Any] = {"type": "keyword", "index": False, "doc_values": False}
+"""Kept in `_source`, never searched: no limit on its length."""
+
+_UNSEARCHED = frozenset(
+    {"title", "description", "category", "quantity_text", "price_text", "place", "ships_except", "fx_source"}
+)
+_STEMS: dict[str, Any] = {"type": "text", "analyzer": "whitespace", "norms": False}
+EXTRAS: dict[RecordName, dict[str, dict[str, Any]]] = {
+    "observation": {
+        "at": {"type": "long"}, "substance": {"type": "keyword"}, "listing_key": {"type": "keyword"}, "stems": _STEMS,
+        "digest": _KEPT},
+    "offer_day": {"first_at": {"type": "long"}, "last_at": {"type": "long"}, "digest": _KEPT},
+}
+"""Fields beside the record's own: times in microseconds, main substance, market + listing, stems, content digest."""
+
+_SORTS: dict[RecordName, list[str]] = {
+    "observation": ["market", "offer", "at"],
+    "offer_day": ["market", "offer", "day"],
+}
+
+
+def build_mapping(record: RecordName, version: str) -> dict[str, Any]:
+    """The strict mapping of a record; its `_meta` holds the schema and the extractor version."""
+    properties: dict[str, Any] = {}
+    for name, kind in field_kinds(record).items():
+        if name in RECORDS[record].model_fields:
+            properties[name] = _KEPT if name in _UNSEARCHED or kind == "time" else _KINDS[kind]
+            if kind == "number" and int in get_args(RECORDS[record].model_fields[name].annotation):
+                properties[name] = {"type": "long"}
+    return {
+        "dynamic": "strict",
+        "_meta": {"schema": SCHEMA_VERSION, "version": version},
+        "_source": {"excludes": ["stems"]},
+        "properties": properties | EXTRAS[record],
+    }
+
+
+def build_settings(record: RecordName) -> dict[str, Any]:
+    """Sorted as it is scanned; refreshed by the store after each write."""
+    return {"index": {"sort": {"field": _SORTS[record], "order": ["asc"] * 3}, "refresh_interval": "30s"}}
+
+
+CRAWL_MAPPING: dict[str, Any] = {
+    "dynamic": "strict", "_meta": {"schema": SCHEMA_VERSION},
+    "properties": {
+        "market": {"type": "keyword"}, "day": {"type": "date", "format": "strict_date"}, "id": {"type": "keyword"},
+        "body": _KEPT},
+}
+
+
+def alias_name(prefix: str, record: RecordName) -> str:
+    """What readers of the current version ask."""
+    return f"{prefix}-{'observations' if record == 'observation' else 'offer-days'}"
+
+
+def index_name(prefix: str, record: RecordName, version: str) -> str:
+    """`<prefix>-observations-<version>`; a version with letters no index name may have gets a digest behind it."""
+    slug = re.sub(r"[^a-z0-9._-]", "-", version.lower())[:80]
+    return f"{alias_name(prefix, record)}-{slug}{'' if slug == version else '-' + digest_id(version, length=8)}"
+
+
+def crawl_index(prefix: str) -> str:
+    """The one index of crawls."""
+    return f"{prefix}-crawls-{SCHEMA_VERSION}"

@@ -1,0 +1,164 @@
+"""`listings`, `offers`, `vendors`: distinct in each single crawl, averaged over the complete-enough crawls of a bucket.
+
+Pooling the crawls of a bucket would count churn: a market of 100 listings of which 5 change a day would have 130 a
+week. Several markets: the sum of their averages.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.bootstrap import Interval, total_intervals, vendor_weights
+from index.coverage import Status, local_day
+from index.measures.ask import Ask, Series
+from index.measures.row import TrendRow
+from index.measures.table import Whole, name_labels
+from index.store import Distinct, Filter
+
+MEASURES: Mapping[str, Distinct] = {"listings": "listing", "offers": "offer", "vendors": "vendor"}
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The count of one bucket of one series; `value` is 0 where the crawls saw nothing."""
+
+    position: int
+    series: Series
+    status: Status
+    value: float
+    n: int
+    interval: Interval
+
+
+def counts(ask: Ask, measure: str) -> list[TrendRow]:
+    """Rows of `listings`, `offers` or `vendors`."""
+    return [
+        ask.row(row.position, row.series, row.status, row.value, n=row.n, interval=row.interval)
+        for row in count_buckets(ask, MEASURES[measure])
+    ]
+
+
+def count_buckets(ask: Ask, of: Distinct, *, intervals: bool = True) -> list[Counted]:
+    """Every bucket of every series, by bucket and then series. Where `status.reason` is set the value means nothing."""
+    by_crawl: dict[Series, dict[str, int]] = defaultdict(dict)
+    for key, count in ask.store.count_distinct(crawled(ask), ("crawl", *ask.fields), of):
+        if key[0] in ask.panel.position_of:
+            by_crawl[series_of(ask, key[1:])][str(key[0])] = count
+    series = ask.series(by_crawl)
+    offers = count_offers(ask)
+    statuses = {cell: ask.status(position, key) for cell, position, _, key in ask.cells(series)}
+    bounds = _intervals(ask, of, series, statuses) if intervals else None
+    found = []
+    for cell, position, _, key in ask.cells(series):
+        status, seen = statuses[cell], by_crawl.get(key, {})
+        # summed as integers and divided once a market: the same figure whatever order a store answers in
+        value = sum(sum(seen.get(c, 0) for c in used) / len(used) for used in status.used.values() if used)
+        n = offers.get((position, key), 0) if status.reason is None else 0
+        found.append(Counted(position, key, status, float(value), n, bounds[cell] if bounds else (None, None)))
+    return found
+
+
+def crawled(ask: Ask) -> Filter:
+    """The filter over the days of all crawls begun on the days asked: one begun before midnight ends on a later day."""
+    last = ask.buckets.last
+    for position in range(len(ask.buckets)):
+        for crawl in ask.panel.attempts(position):
+            last = max(last, local_day(crawl.finished or crawl.started + timedelta(days=1), crawl.tz))
+    return ask.narrowed(first=ask.buckets.first, last=last)
+
+
+def series_of(ask: Ask, key: tuple[str | None, ...]) -> Series:
+    """The split values of a group, a missing substance called by its name."""
+    return tuple(name_labels(field, [value])[0] for field, value in zip(ask.fields, key, strict=True))
+
+
+def count_offers(ask: Ask) -> dict[tuple[int, Series], int]:
+    """Distinct offers in the complete-enough crawls of each bucket and series.
+
+    Where a market has one crawl in the bucket, its count by crawl will do. A union over several cannot be had from
+    those: one question about each set of crawls (places that are crawled apart differ in the crawls they use).
+    """
+    by_region = "region" in ask.splits
+    place = ask.splits.index("region") if by_region else 0
+    seen = ask.store.count_distinct(crawled(ask), ("region",), "offer") if by_region else [((None,), 0)]
+    sets: dict[tuple[int, tuple[str, ...]], set[str | None]] = defaultdict(set)
+    pooled: set[tuple[str, ...]] = set()
+    for position in range(len(ask.buckets)):
+        for region in {key[0] for key, _ in seen}:
+            status = ask.panel.status(position, None, ask.where.region if region is None else (region,), every=False)
+            crawls = tuple(sorted(crawl for used in status.used.values() for crawl in used))
+            if crawls:
+                sets[position, crawls].add(region)
+            if any(len(used) > 1 for used in status.used.values()):
+                pooled.add(crawls)
+    apart: dict[str, list[tuple[Series, int]]] = defaultdict(list)
+    if any(crawls not in pooled for _, crawls in sets):
+        for key, count in ask.store.count_distinct(crawled(ask), ("crawl", *ask.fields), "offer"):
+            apart[str(key[0])].append((series_of(ask, key[1:]), count))
+    found: dict[tuple[int, Series], int] = defaultdict(int)
+    for (position, crawls), regions in sets.items():
+        if crawls in pooled:
+            where = ask.narrowed(crawl=crawls, first=None, last=None)
+            counted = [(series_of(ask, key), n) for key, n in ask.store.count_distinct(where, ask.fields, "offer")]
+        else:
+            counted = [entry for crawl in crawls for entry in apart[crawl]]
+        for series, count in counted:
+            if not by_region or series[place] in regions:
+                found[position, series] += count
+    return found
+
+
+@dataclass(frozen=True)
+class SellerCounts:
+    """Average counts by cell and seller; equal-length arrays, `vendor` points into `keys` and `known`."""
+
+    cell: Whole
+    vendor: Whole
+    amount: NDArray[np.float64]
+    keys: list[str]
+    known: NDArray[np.bool_]
+
+
+def count_sellers(
+    ask: Ask, of: Distinct, series: Sequence[Series], statuses: Mapping[int, Status]
+) -> SellerCounts:
+    """What each seller adds to the counts of `count_buckets`: a count is the sum over its sellers."""
+    numbers = {key: number for number, key in enumerate(series)}
+    size, position_of = len(ask.buckets), ask.panel.position_of
+    # a crawl's market and how many crawls of that market are averaged, for each cell that uses the crawl
+    shares = {
+        (cell, crawl): (market, len(used))
+        for cell, status in statuses.items() if status.reason is None
+        for market, used in status.used.items() for crawl in used
+    }
+    vendors: dict[tuple[str, str | None], int] = {}
+    cells, rows, amounts = [], [], []
+    for key, count in ask.store.count_distinct(crawled(ask), ("crawl", *ask.fields, "vendor"), of):
+        crawl = str(key[0])
+        number, position = numbers.get(series_of(ask, key[1:-1])), position_of.get(crawl)
+        if number is None or position is None:
+            continue
+        share = shares.get((number * size + position, crawl))
+        if share is not None and count:
+            cells.append(number * size + position)
+            rows.append(vendors.setdefault((share[0], key[-1]), len(vendors)))
+            amounts.append(count / share[1])
+    return SellerCounts(
+        np.array(cells, dtype=np.int64), np.array(rows, dtype=np.int64), np.array(amounts, dtype=np.float64),
+        [f"{market}\0{vendor or ''}" for market, vendor in vendors],
+        np.array([vendor is not None for _, vendor in vendors], dtype=bool),
+    )
+
+
+def _intervals(ask: Ask, of: Distinct, series: Sequence[Series], statuses: Mapping[int, Status]) -> list[Interval]:
+    """Bootstrap intervals by cell: sellers are drawn, each with its average counts."""
+    found = count_sellers(ask, of, series, statuses)
+    weights = vendor_weights(found.keys, seed=ask.seed)
+    return total_intervals(
+        found.cell, len(series) * len(ask.buckets), found.vendor, found.amount, weights, known=found.known)

@@ -1,0 +1,185 @@
+"""`price-index`: the price of the same goods over time, 100 in the first bucket, from a time-dummy regression.
+
+For each pair of neighbouring buckets, over the offer-days of both: log(price per unit) = effect of the seller and
+substance + effect of the region + slope x log(quantity) + link x [later bucket]. The index is chained: each bucket is
+the one before times exp(link). A seller who is dear in both buckets, a shift to bigger packages or to another town, and
+sellers seen in one bucket only, do not move it. The slope is the quantity discount: -0.1 means that ten times the
+amount costs 10^-0.1 = 0.79 of the price per unit.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.bootstrap import FEWEST_VENDORS, Interval
+from index.measures.ask import Ask
+from index.measures.price import group_votes, read_votes
+from index.measures.regression import demean, fit, influence, t_quantile
+from index.measures.row import TrendRow
+from index.measures.table import Coder, Table, Whole
+
+BASE = 100.0
+LEVEL = 0.975
+
+
+@dataclass
+class _Chain:
+    """An index in the making: log level, and what each seller adds to its error."""
+
+    position: int
+    """Bucket of the last link; the next one joins it."""
+    rows: Whole
+    level: float = 0.0
+    error: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    sellers: set[int] = field(default_factory=set)
+    votes: int = 0
+    terms: int = 0
+
+
+def price_index(ask: Ask) -> list[TrendRow]:
+    """Rows of `price-index`: value (100 in the first bucket with prices), `slope`, `slope_low`, `slope_high`, `linked`
+    (the bucket it is chained to), `sellers` (in both buckets), `currency`, `unit`. The first bucket has no interval."""
+    table, kinds, kind_of = read_votes(ask)
+    votes = group_votes(ask, table, kind_of)
+    goods = _Goods.build(table)
+    series = ask.series(table.series_labels[code] for code in {key[0] for key in votes})
+    codes = {key: code for code, key in enumerate(table.series_labels)}
+    chains: dict[tuple[int, int], _Chain] = {}
+    # how many votes each unit has in a series: the commonest first
+    size: dict[tuple[int, int], int] = {}
+    for (series_code, unit_code, _), group in votes.items():
+        size[series_code, unit_code] = size.get((series_code, unit_code), 0) + len(group)
+    found = []
+    for _, position, _, key in ask.cells(series):
+        status = ask.status(position, key, every=False)
+        code = codes.get(key, -1)
+        for kind in _kinds(size, code) or (None,):
+            unit, currency = (None, "USD" if ask.currency == "usd" else None) if kind is None else kinds[kind]
+            rows = _NOTHING if kind is None else votes.get((code, kind, position), _NOTHING)
+            rows = rows[np.isfinite(goods.log_price[rows]) & np.isfinite(goods.log_quantity[rows])]
+            value, interval, extras, reason = None, _NONE, dict(_BLANK), None
+            if status.reason is None and not len(rows):
+                reason = "no offer with a price and a quantity that count"
+            elif status.reason is None and kind is not None:
+                value, interval, extras, reason = _step(ask, goods, chains, (code, kind), position, rows)
+            found.append(ask.row(
+                position, key, status, value, interval=interval, reason=reason,
+                n=len(np.unique(table.offer[rows])) if value is not None else 0, **extras, currency=currency, unit=unit,
+            ))
+    return found
+
+
+def _kinds(size: dict[tuple[int, int], int], code: int) -> list[int]:
+    """Units of a series, the commonest first."""
+    return sorted((kind for other, kind in size if other == code), key=lambda kind: (-size[code, kind], kind))
+
+
+_NOTHING = np.zeros(0, dtype=np.int64)
+_NONE: Interval = (None, None)
+_BLANK: dict[str, float | int | str | None] = {
+    "slope": None, "slope_low": None, "slope_high": None, "linked": None, "sellers": None}
+_Step = tuple[float | None, Interval, dict[str, float | int | str | None], str | None]
+
+
+@dataclass(frozen=True)
+class _Goods:
+    """What the regression sees of each vote: codes are numbered over the whole table."""
+
+    log_price: NDArray[np.float64]
+    log_quantity: NDArray[np.float64]
+    good: Whole
+    """Seller and substance: an effect each."""
+    vendor: Whole
+    region: Whole
+    known: NDArray[np.bool_]
+
+    @classmethod
+    def build(cls, table: Table) -> _Goods:
+        substance = Coder().encode(table.labels["substance"].tolist())
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_price, log_quantity = np.log(table.numbers["price"] / 10_000), np.log(table.numbers["quantity"])
+        regions = table.labels["region"].tolist()
+        coder = Coder()
+        coder.encode(sorted(set(regions), key=lambda name: (name is None, name or "")))
+        return cls(
+            np.where(np.isfinite(log_price), log_price, np.nan), log_quantity,
+            table.vendor * (int(substance.max(initial=0)) + 1) + substance, table.vendor, coder.encode(regions),
+            table.vendor_known(),
+        )
+
+
+def _step(
+    ask: Ask, goods: _Goods, chains: dict[tuple[int, int], _Chain], which: tuple[int, int], position: int, rows: Whole
+) -> _Step:
+    """Join a bucket to its chain: value, interval, extras, reason."""
+    chain = chains.get(which)
+    if chain is None:
+        chains[which] = _Chain(position, rows, error=np.zeros(len(goods.known)))
+        slope = _regress(goods, rows, np.zeros(len(rows)))
+        return BASE, _NONE, {**_BLANK, **slope.fields()}, None
+    both = np.concatenate([chain.rows, rows])
+    later = np.repeat((0.0, 1.0), (len(chain.rows), len(rows)))
+    link = _regress(goods, both, later)
+    linked = ask.buckets.starts[chain.position].isoformat()
+    shared = np.intersect1d(goods.vendor[chain.rows], goods.vendor[rows])
+    extras = {**_BLANK, **link.fields(), "linked": linked, "sellers": int(goods.known[shared].sum())}
+    if link.level is None:
+        return None, _NONE, extras, f"no seller offers the same in this bucket and in that of {linked}"
+    chain.level += link.level
+    chain.error = chain.error + link.error
+    chain.sellers |= set(goods.vendor[both].tolist())
+    chain.votes += len(both)
+    chain.terms += link.terms
+    chain.position, chain.rows = position, rows
+    interval = _NONE
+    named = sum(1 for seller in chain.sellers if goods.known[seller])
+    if named >= FEWEST_VENDORS and chain.votes > chain.terms:
+        # errors of neighbouring links hang together: each seller's share is added up over the links, then squared
+        error = math.sqrt(float((chain.error**2).sum()) * _correction(len(chain.sellers), chain.votes, chain.terms))
+        reach = t_quantile(LEVEL, len(chain.sellers) - 1) * error
+        interval = (BASE * math.exp(chain.level - reach), BASE * math.exp(chain.level + reach))
+    return BASE * math.exp(chain.level), interval, extras, None
+
+
+def _correction(clusters: int, rows: int, terms: int) -> float:
+    """G / (G - 1) x (N - 1) / (N - K); effects of sellers lie within the clusters and are not counted in K (Cameron &
+    Miller 2015, J. Human Resources 50, III.B)."""
+    return clusters / (clusters - 1) * (rows - 1) / (rows - terms)
+
+
+@dataclass(frozen=True)
+class _Link:
+    level: float | None
+    error: NDArray[np.float64]
+    slope: float | None
+    slope_interval: Interval
+    terms: int
+
+    def fields(self) -> dict[str, float | None]:
+        return {"slope": self.slope, "slope_low": self.slope_interval[0], "slope_high": self.slope_interval[1]}
+
+
+def _regress(goods: _Goods, rows: Whole, later: NDArray[np.float64]) -> _Link:
+    """One regression with the sellers' effects taken out; terms are link, slope, and a region each but the first."""
+    regions = np.unique(goods.region[rows])[1:]
+    columns = [later, goods.log_quantity[rows], *(np.equal(goods.region[rows], region) for region in regions)]
+    x = np.stack([column.astype(np.float64) for column in columns], axis=1)
+    within = demean(np.column_stack([x, goods.log_price[rows]]), goods.good[rows])
+    found = fit(within[:, :-1], within[:, -1])
+    clusters, cluster = np.unique(goods.vendor[rows], return_inverse=True)
+    added = influence(found, cluster.astype(np.int64), len(clusters))
+    error = np.zeros(len(goods.known))
+    error[clusters] = added[:, 0]
+    slope, interval = None, _NONE
+    if found.known[1]:
+        slope = float(found.coefficients[1])
+        if int(goods.known[clusters].sum()) >= FEWEST_VENDORS and len(rows) > found.rank:
+            spread = float((added[:, 1] ** 2).sum()) * _correction(len(clusters), len(rows), found.rank)
+            reach = t_quantile(LEVEL, len(clusters) - 1) * math.sqrt(spread)
+            interval = (slope - reach, slope + reach)
+    return _Link(
+        float(found.coefficients[0]) if found.known[0] else None, error, slope, interval, found.rank)

@@ -1,0 +1,61 @@
+"""Sales by stock, as rows of a table: falls of the ready packages times the day's lowest price."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extract.observation import Flag
+from index.measures.ask import Ask
+from index.measures.table import Coder, Table, Whole, read_table
+
+MINOR_UNITS = {"BTC": 10**8, "LTC": 10**8, "XMR": 10**12, "USDT": 10**6, "JPY": 1}
+"""Minor units in a major one where they are not a hundred (ISO 4217; satoshi, photon, piconero, Tether's decimals)."""
+NOT_REAL = frozenset({Flag.PLACEHOLDER.value, Flag.HOLDING.value})
+"""Flags of a package price that nobody pays. An outlier or a doubtful unit says nothing against the package's price."""
+STOCK_NUMBERS = ("falls", "reversed", "long_falls", "exposure_hours", "last_ready")
+
+
+def read_stock_sales(ask: Ask) -> Table:
+    """Offer-days from the first day asked to the end of the data (an absence is proven later), with `money` (falls at
+    the day's lowest price, major units), `packages` (falls) and `unpriced` (those without a price that counts)."""
+    column = price_column(ask)
+    where = ask.offers_only().model_copy(update={"first": ask.buckets.first, "last": None})
+    table = read_table(ask, where, numbers=(*STOCK_NUMBERS, column), labels=("currency", "flags"))
+    price = package_prices(ask, table, column)
+    falls = table.numbers["packages"] = table.numbers.pop("falls")
+    table.numbers["money"] = np.where(np.isfinite(price), falls * np.nan_to_num(price), 0.0)
+    table.numbers["unpriced"] = np.where(np.isfinite(price), 0.0, falls)
+    return table
+
+
+def price_column(ask: Ask) -> str:
+    """The field of an offer-day that holds the price of the package."""
+    return "price_low_usd" if ask.currency == "usd" else "price_low"
+
+
+def package_prices(ask: Ask, table: Table, column: str) -> NDArray[np.float64]:
+    """Prices of the packages in major units, NaN where none counts. Takes the column out of the table, which needs the
+    labels `currency` and `flags`."""
+    minor = table.numbers.pop(column)
+    if ask.currency == "usd":
+        price = minor / 100
+    else:
+        units = np.array([MINOR_UNITS.get(name or "", 100) for name in table.labels["currency"]], dtype=np.float64)
+        price = minor / units if len(minor) else minor
+    if not ask.with_flagged:
+        real = np.array([NOT_REAL.isdisjoint(flags) for flags in table.labels["flags"]], dtype=bool)
+        price = np.where(real, price, np.nan)
+    return price
+
+
+def currencies(ask: Ask, table: Table) -> tuple[list[str | None], Whole]:
+    """The currencies of a table and which of them each row is in; US dollars alone unless quoted ones are asked for."""
+    coder = Coder()
+    if ask.currency == "usd":
+        return ["USD"], np.zeros(len(table), dtype=np.int64)
+    quoted = table.labels["currency"].tolist()
+    # coded in the order of their names, so that ties fall alike on both stores
+    coder.encode(sorted(set(quoted), key=lambda name: (name is None, name or "")))
+    kind_of = coder.encode(quoted)
+    return coder.labels, kind_of

@@ -1,0 +1,303 @@
+"""The Store in one SQLite file. One writer at a time, any number of readers, none of whom is ever blocked."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from config.errors import StoreError, UsageError
+from extract.observation import Crawl, Observation
+from index.columns import build_column, check_fields, check_groups, field_kinds, iso_day
+from index.content import (
+    Fold,
+    add_reports,
+    check_page,
+    clean,
+    in_batches,
+    last_of_each,
+    observation_key,
+    offer_day_key,
+    sort_groups,
+    started_day,
+    storable,
+)
+from index.offer_day import OfferDay
+from index.sqlite import sql
+from index.sqlite.contents import forget_rows, iter_contents
+from index.sqlite.rows import OFFER_DAY_FIELDS, build_offer_day, offer_day_row, unpack
+from index.sqlite.schema import guard, open_reader, open_writer
+from index.sqlite.writer import Writer
+from index.stem import parse_query
+from index.store import Columns, Distinct, Filter, RecordName, SearchHit, WriteReport
+
+_FETCH = 20_000
+_DAY_NAMES = ", ".join(f'"{name}"' for name in OFFER_DAY_FIELDS)
+_SET = ", ".join(f'"{name}" = excluded."{name}"' for name in OFFER_DAY_FIELDS[4:])
+_OLD, _NEW = (", ".join(f'{table}."{name}"' for name in OFFER_DAY_FIELDS[4:]) for table in ("offer_days", "excluded"))
+_PUT_DAY = (
+    f"INSERT INTO offer_days ({_DAY_NAMES}) VALUES ({', '.join('?' * len(OFFER_DAY_FIELDS))}) "  # noqa: S608
+    f"ON CONFLICT (version, market, offer, day) DO UPDATE SET {_SET} WHERE ({_OLD}) IS NOT ({_NEW})"
+)
+
+
+class SqliteStore:
+    """`index.store.Store` over the file at `path`, made at the first write."""
+
+    def __init__(self, path: Path, *, timeout: float = 30.0) -> None:
+        self.path, self.timeout = path, timeout
+        self._lock = threading.RLock()
+        self._local = threading.local()
+        self._writer: Writer | None = None
+        self._readers: list[sqlite3.Connection] = []
+        self._closed = False
+
+    # connections
+
+    def _read(self) -> sqlite3.Connection | None:
+        """This thread's reading connection; None while there is no file."""
+        if self._closed:
+            raise StoreError("the store is closed.", file=self.path, remedy="Open it again.")
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = open_reader(self.path, self.timeout)
+            if connection is not None:
+                self._local.connection = connection
+                with self._lock:
+                    self._readers.append(connection)
+        return connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Writer]:
+        """The write lock: commits at the end, rolls back on any error."""
+        with self._lock, guard(self.path):
+            if self._closed:
+                raise StoreError("the store is closed.", file=self.path, remedy="Open it again.")
+            if self._writer is None:
+                self._writer = Writer(open_writer(self.path, self.timeout))
+            writer = self._writer
+            writer.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield writer
+                writer.connection.execute("COMMIT")
+            except BaseException:
+                writer.forget_caches()
+                if writer.connection.in_transaction:
+                    with suppress(sqlite3.Error):  # the first error is the one to tell
+                        writer.connection.execute("ROLLBACK")
+                raise
+
+    def _rows(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        with guard(self.path):
+            connection = self._read()
+            return [] if connection is None else connection.execute(statement, tuple(values)).fetchall()
+
+    # versions and crawls
+
+    def current_version(self) -> str | None:
+        rows = self._rows("SELECT value FROM meta WHERE name = 'current_version'")
+        return str(rows[0][0]) if rows else None
+
+    def set_current_version(self, version: str) -> None:
+        with self._transaction() as writer:
+            writer.connection.execute("INSERT OR REPLACE INTO meta VALUES ('current_version', ?)", (version,))
+
+    def _version(self, version: str | None) -> str | None:
+        return self.current_version() if version is None else version
+
+    def write_crawl(self, crawl: Crawl) -> None:
+        crawl = clean(crawl)
+        with self._transaction() as writer:
+            writer.connection.execute(
+                "INSERT OR REPLACE INTO crawls VALUES (?, ?, ?, ?, ?)",
+                (crawl.id, crawl.market, started_day(crawl), crawl.started.isoformat(), crawl.model_dump_json()))
+
+    def crawls(self, market: Sequence[str] = (), first: date | None = None, last: date | None = None) -> list[Crawl]:
+        rows = self._rows(
+            "SELECT market, body FROM crawls WHERE day >= ? AND day <= ?",
+            (first.isoformat() if first else "", last.isoformat() if last else "~"))
+        found = [Crawl.model_validate_json(body) for name, body in rows if not market or name in market]
+        return sorted(found, key=lambda crawl: (crawl.started, crawl.id))
+
+    # writing
+
+    def write(self, observations: Iterable[Observation]) -> WriteReport:
+        total = WriteReport()
+        for batch in in_batches(observations):
+            total = add_reports(total, self._write_batch(batch))
+        return total
+
+    def _write_batch(self, batch: list[Observation]) -> WriteReport:
+        failed: list[tuple[str, str]] = []
+        rows, repeated = last_of_each(batch, observation_key)
+        try:
+            written = self._put(rows)
+        except (OverflowError, TypeError, UnicodeEncodeError):
+            # lone surrogates are replaced, integers beyond 64 bits are reported; the rest of the batch is written
+            rows, failed = storable(rows, observation_key)
+            written = self._put(rows)
+        return WriteReport(written=written, unchanged=len(rows) - written + repeated, failed=tuple(failed))
+
+    def _put(self, rows: Sequence[Observation]) -> int:
+        if not rows:
+            return 0
+        with self._transaction() as writer:
+            written = writer.put(rows)
+            writer.connection.execute("INSERT OR IGNORE INTO meta VALUES ('current_version', ?)", (rows[0].version,))
+        return written
+
+    def write_offer_days(self, days: Iterable[OfferDay]) -> WriteReport:
+        total = WriteReport()
+        for batch in in_batches(days):
+            with self._transaction() as writer:
+                total = add_reports(total, _put_days(writer.connection, batch)[0])
+        return total
+
+    def replace_offer_days(self, market: str, version: str, first: date, days: Iterable[OfferDay]) -> WriteReport:
+        total = WriteReport()
+        with self._transaction() as writer:
+            execute = writer.connection.execute
+            execute(
+                "CREATE TEMP TABLE IF NOT EXISTS kept (offer TEXT, day TEXT, PRIMARY KEY (offer, day)) WITHOUT ROWID"
+            )
+            execute("DELETE FROM temp.kept")
+            for batch in in_batches(days):
+                report, written = _put_days(writer.connection, batch)
+                total = add_reports(total, report)
+                writer.connection.executemany(
+                    "INSERT OR IGNORE INTO temp.kept VALUES (?, ?)",
+                    [(day.offer, day.day.isoformat()) for day in written],
+                )
+            execute(
+                "DELETE FROM offer_days WHERE version = ? AND market = ? AND day >= ? "
+                "AND (offer, day) NOT IN (SELECT offer, day FROM temp.kept)", (version, market, first.isoformat()))
+            execute("DELETE FROM temp.kept")
+        return total
+
+    def drop_offer_days(self, market: str, version: str, first: date, last: date | None = None) -> int:
+        with self._transaction() as writer:
+            return writer.connection.execute(
+                "DELETE FROM offer_days WHERE version = ? AND market = ? AND day >= ? AND day <= ?",
+                (version, market, first.isoformat(), last.isoformat() if last else "~")).rowcount
+
+    # reading
+
+    def last_offer_days(self, market: str, before: date, version: str) -> Iterator[OfferDay]:
+        # a bare column beside max() comes from the row that holds the maximum: SQLite documents it
+        rows = self._rows(
+            f"SELECT {_DAY_NAMES}, MAX(day) FROM offer_days WHERE version = ? AND market = ? AND day < ? "  # noqa: S608
+            "GROUP BY offer ORDER BY offer", (version, market, before.isoformat()))
+        for row in rows:
+            yield build_offer_day(row[:-1])
+
+    def scan(
+        self, record: RecordName, where: Filter, fields: Sequence[str], version: str | None = None
+    ) -> Iterator[Columns]:
+        check_fields(record, fields)
+        kinds = field_kinds(record)
+        wanted = self._version(version)
+        if wanted is None:
+            return
+        statement, values = sql.build_scan(record, where, fields, wanted)
+        with guard(self.path):
+            connection = self._read()
+            if connection is None:
+                return
+            cursor = connection.execute(statement, values)
+        try:
+            while True:
+                with guard(self.path):
+                    rows = cursor.fetchmany(_FETCH)
+                if not rows:
+                    return
+                columns: Columns = {}
+                for field, column in zip(fields, zip(*rows, strict=True), strict=False):
+                    kind, cells = kinds[field], column
+                    if kind == "tuple":
+                        cells = tuple(map(unpack, column))
+                    elif field == "day" and record == "observation":
+                        cells = tuple(map(iso_day, column))
+                    columns[field] = build_column(kind, cells)
+                yield columns
+        finally:
+            cursor.close()
+
+    def count_distinct(
+        self, where: Filter, by: Sequence[str], of: Distinct, version: str | None = None
+    ) -> list[tuple[tuple[str | None, ...], int]]:
+        check_groups(by)
+        wanted = self._version(version)
+        if wanted is None:
+            return []
+        rows = self._rows(*sql.build_count(where, by, of, wanted))
+        days = [place for place, field in enumerate(by) if field == "day"]
+        groups = [(list(row[:-1]), int(row[-1])) for row in rows]
+        for values, _ in groups:
+            for place in days:
+                values[place] = iso_day(values[place])
+        return sort_groups([(tuple(values), count) for values, count in groups])
+
+    def search(self, text: str, where: Filter, limit: int = 20, offset: int = 0) -> list[SearchHit]:
+        check_page(limit, offset)
+        wanted = self._version(None)
+        query = parse_query(text)
+        if wanted is None or (query.empty and text.strip()):
+            return []
+        return [
+            SearchHit(
+                market=market, listing=listing, title=title, vendor=vendor, substances=unpack(substances),
+                day=date.fromordinal(day), score=1.0)
+            for market, listing, title, vendor, substances, day in self._rows(
+                *sql.build_search(query, where, wanted, limit, offset))]
+
+    # care
+
+    def forget(self, *, crawl: str | None = None, vendor: str | None = None, market: str | None = None) -> int:
+        if [crawl, vendor, market].count(None) != 2:
+            raise UsageError("forget takes exactly one of crawl, vendor and market.")
+        if self._read() is None:
+            return 0
+        with self._transaction() as writer:
+            removed = forget_rows(writer.connection, crawl=crawl, vendor=vendor, market=market)
+            writer.forget_caches()
+        return removed
+
+    def digest(self) -> Mapping[str, str]:
+        with guard(self.path):
+            connection = self._read()
+            return {
+                record: Fold(() if connection is None else iter_contents(connection, record)).hexdigest()
+                for record in ("observation", "offer_day", "crawl")}
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            for connection in self._readers:
+                connection.close()
+            if self._writer is not None:
+                self._writer.connection.close()
+            self._readers, self._writer = [], None
+
+
+def _put_days(connection: sqlite3.Connection, batch: list[OfferDay]) -> tuple[WriteReport, list[OfferDay]]:
+    """Upserts inside the caller's transaction; also returns the rows that are there now."""
+    kept, repeated = last_of_each(batch, offer_day_key)
+    failed: list[tuple[str, str]] = []
+    connection.execute("SAVEPOINT days")
+    before = connection.total_changes
+    try:
+        connection.executemany(_PUT_DAY, map(offer_day_row, kept))
+    except (OverflowError, UnicodeEncodeError):
+        connection.execute("ROLLBACK TO days")
+        kept, failed = storable(kept, offer_day_key)
+        before = connection.total_changes
+        connection.executemany(_PUT_DAY, map(offer_day_row, kept))
+    written = connection.total_changes - before
+    connection.execute("RELEASE days")
+    if kept:
+        connection.execute("INSERT OR IGNORE INTO meta VALUES ('current_version', ?)", (kept[0].version,))
+    return WriteReport(written=written, unchanged=len(kept) - written + repeated, failed=tuple(failed)), kept

@@ -1,0 +1,1 @@
+"""What a person starts: the `dropline` command, the demo world, delivery."""

@@ -1,0 +1,5 @@
+"""`python -m monitor.cli`: the same as `dropline`."""
+
+from monitor.cli import main
+
+main()

@@ -1,0 +1,105 @@
+"""The application: global options, the context every command gets, and how errors reach a person."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from config.errors import DroplineError
+from config.settings import Settings, load_settings
+from monitor.cli.output import Format, note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from index.store import Store
+
+app = typer.Typer(
+    name="dropline",
+    help="Research monitor of darknet drug markets: public listing metadata, read, dated and counted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the global options came to."""
+
+    settings: Settings
+    form: Format
+    debug: bool
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        """The store of this call, closed at the end."""
+        from index.open import open_store
+
+        store = open_store(self.settings.store_url)
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def current(context: typer.Context) -> Context:
+    found = context.find_object(Context)
+    assert found is not None
+    return found
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dropline {metadata.version('dropline')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _globals(
+    context: typer.Context,
+    store: Annotated[
+        str | None, typer.Option(help="sqlite:///PATH or http(s)://HOST:PORT; default: a file in the data folder.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings file (YAML).")] = None,
+    form: Annotated[Format, typer.Option("--format", help="How answers are written.")] = Format.TABLE,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of logs, key and store.")] = None,
+    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    context.obj = Context(load_settings(config, store=store, data_dir=data_dir), form, debug)
+
+
+def _register() -> None:
+    # the commands hang themselves on `app`; heavy libraries are imported inside them, so that --help is quick
+    from monitor.cli import ask, care, collect, demo  # noqa: F401
+
+
+def main() -> None:
+    """Run the command line. Errors become one message and an exit code (DESIGN.md); tracebacks only with --debug."""
+    _register()
+    debug = "--debug" in sys.argv
+    try:
+        app()  # leaves by SystemExit: 0, or 2 for wrong use
+    except DroplineError as error:
+        if debug:
+            raise
+        note(f"dropline: {error}")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader of our output (`| head`) has gone: nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if debug:
+            raise
+        note(f"dropline: unexpected {type(error).__name__}: {error}. Run again with --debug and report it, please.")
+        sys.exit(1)

@@ -1,0 +1,127 @@
+"""Commands that care for what is there: status, forget, fx, market."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from config.errors import UsageError
+from monitor.cli.app import Context, app, current
+from monitor.cli.output import note, write_rows
+
+fx_app = typer.Typer(help="Exchange rates.", no_args_is_help=True)
+market_app = typer.Typer(help="The markets that are defined.", no_args_is_help=True)
+app.add_typer(fx_app, name="fx")
+app.add_typer(market_app, name="market")
+
+
+@app.command()
+def status(context: typer.Context) -> None:
+    """What the store holds: crawls by market and outcome, first and last, the extractor's version."""
+    state = current(context)
+    with state.store() as store:
+        note(f"Store {state.settings.store_url}, extractor version {store.current_version() or 'none yet'}.")
+        by_market: dict[str, list[Any]] = {}
+        for crawl in store.crawls():
+            by_market.setdefault(crawl.market, []).append(crawl)
+        rows = []
+        for market, crawls in sorted(by_market.items()):
+            outcomes = Counter(str(crawl.outcome) for crawl in crawls)
+            rows.append(
+                {
+                    "market": market,
+                    "crawls": len(crawls),
+                    **{name: outcomes[name] for name in sorted(outcomes)},
+                    "first": crawls[0].started.isoformat(),
+                    "last": crawls[-1].started.isoformat(),
+                    "listings in the last": crawls[-1].listings,
+                }
+            )
+        if not rows:
+            note("The store is empty: try `dropline demo`, or import a table.")
+        write_rows(rows, state.form)
+
+
+@app.command()
+def forget(
+    context: typer.Context,
+    crawl: Annotated[str | None, typer.Option(help="One crawl, by its id.")] = None,
+    import_name: Annotated[str | None, typer.Option("--import", help="Name of the file or archive imported.")] = None,
+    vendor: Annotated[str | None, typer.Option(help="A vendor's pseudonym.")] = None,
+    market: Annotated[str | None, typer.Option(help="Everything of a market.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove a crawl, an import, a vendor or a market from the store and from the logs, for good."""
+    from monitor.forgetting import forget_crawls, forget_market, forget_vendor
+
+    state = current(context)
+    given = [name for name in (crawl, import_name, vendor, market) if name is not None]
+    if len(given) != 1:
+        raise UsageError("say one thing to forget.", remedy="Give one of --crawl, --import, --vendor, --market.")
+    if not yes and not typer.confirm(f"Forget {given[0]!r} for good?", err=True):
+        note("Nothing was forgotten.")
+        return
+    with state.store() as store:
+        if market is not None:
+            removed = forget_market(store, state.settings.logs_dir, market)
+        elif vendor is not None:
+            removed = forget_vendor(store, state.settings.logs_dir, vendor)
+        else:
+            chosen = [
+                one
+                for one in store.crawls()
+                if one.id == crawl or (import_name is not None and _of_import(one.source, import_name))
+            ]
+            if not chosen:
+                raise UsageError(f"the store has no crawl or import {given[0]!r}.", remedy=_known_imports(state))
+            removed = forget_crawls(store, state.settings.logs_dir, chosen)
+    write_rows([{"forgotten": given[0], "rows": removed}], state.form)
+
+
+def _of_import(source: str | None, name: str) -> bool:
+    wanted = Path(name).name
+    return source is not None and (source == wanted or source.startswith((f"{wanted}:", f"{wanted}/")))
+
+
+def _known_imports(state: Context) -> str:
+    with state.store() as store:
+        names = sorted({one.source.split(":")[0].split("/")[0] for one in store.crawls() if one.source})
+    return (
+        f"Imports there are: {', '.join(names[:10])}."
+        if names
+        else "It has no imports; `dropline status` lists crawls."
+    )
+
+
+@fx_app.command("import")
+def fx_import(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="CSV with the columns date,base,quote,rate,source.")],
+) -> None:
+    """Bring in a table of daily rates; it comes before the ECB's history that is built in."""
+    from extract.fx import read_rates
+    from monitor.workspace import rates_folder
+
+    state = current(context)
+    rates = read_rates(file)
+    folder = rates_folder(state.settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, folder / f"{file.stem}.csv")
+    note("Observations that are stored already keep their rates.")
+    write_rows([{"file": file.name, "rates": len(rates)}], state.form)
+
+
+@market_app.command("list")
+def market_list(context: typer.Context) -> None:
+    """The markets that are defined, with their zone."""
+    from crawler.market import list_markets, load_market
+
+    rows = []
+    for identity in list_markets():
+        defined = load_market(identity)
+        rows.append({"market": defined.id, "name": defined.name, "tz": defined.tz, "demo": defined.demo})
+    write_rows(rows, current(context).form)

@@ -1,0 +1,265 @@
+"""Commands that bring data in: crawl, parse, replay, import."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from config.errors import UsageError
+from monitor.cli.app import Context, app, current
+from monitor.cli.output import csv_line, note, progress, write_line, write_rows
+
+if TYPE_CHECKING:
+    from crawler.replay import ParsedFile
+    from crawler.tables.importer import ImportReport, Rejected
+
+Paths = Annotated[list[Path], typer.Argument(help="Files, folders or archives.", show_default=False)]
+
+
+@app.command()
+def crawl(
+    context: typer.Context,
+    markets: Annotated[list[str], typer.Argument(help="Ids of markets (`dropline market list`).", show_default=False)],
+) -> None:
+    """One polite crawl of each market now, through Tor. Refused without a recorded authorisation."""
+    import asyncio
+
+    from crawler.authorisation import check_authorised
+    from crawler.items import CrawlKind, CrawlOutcome
+    from crawler.log import log_path
+    from crawler.market import load_market
+    from crawler.run import crawl as run_crawl
+    from crawler.transport import Tor
+    from monitor.ingest import Ingester
+    from monitor.workspace import build_masker, build_observation_builder
+
+    state = current(context)
+    settings = state.settings
+    chosen = [load_market(name) for name in dict.fromkeys(markets)]
+    today = datetime.now(UTC).date()
+    allowed = [check_authorised(market.id, settings.authorisations_path, today) for market in chosen]
+    transports = [
+        Tor(socks=settings.tor_socks, addresses=entry.addresses or market.addresses, cookies=entry.cookies)
+        for market, entry in zip(chosen, allowed, strict=True)
+    ]
+    masker = build_masker(settings)
+    rows = []
+    with state.store() as store:
+        ingester = Ingester(store, build_observation_builder(settings))
+        for market, transport in zip(chosen, transports, strict=True):
+            known = bool(store.crawls(market=(market.id,)))
+            done = asyncio.run(
+                run_crawl(
+                    market,
+                    started=datetime.now(UTC).replace(microsecond=0),
+                    transport=transport,
+                    masker=masker,
+                    data_dir=settings.data_dir,
+                    clock=lambda: datetime.now(UTC),
+                    kind=CrawlKind.INCREMENTAL if known else CrawlKind.FULL,
+                )
+            )
+            stored = ingester.add_log(log_path(settings.logs_dir, done), market.country)
+            market_scope = stored.coverage_of()
+            rows.append(
+                {
+                    "crawl": stored.id,
+                    "outcome": str(stored.outcome),
+                    "listings": stored.listings,
+                    "coverage": None if market_scope is None else market_scope.value,
+                    "basis": None if market_scope is None else str(market_scope.basis),
+                    "pages": ", ".join(f"{count} {name}" for name, count in sorted(stored.pages.items())),
+                    "not stored": ", ".join(f"{count} {name}" for name, count in sorted(stored.dropped.items())),
+                }
+            )
+        ingester.settle()
+    write_rows(rows, state.form)
+    if any(row["outcome"] != str(CrawlOutcome.COMPLETE) for row in rows):
+        note("Not every crawl was complete: what they did not see is marked as a gap.")
+        raise typer.Exit(3)
+
+
+@app.command()
+def parse(
+    context: typer.Context,
+    paths: Paths,
+    market: Annotated[str, typer.Option(help="Whose pages these are.")],
+) -> None:
+    """What stands on saved pages: one JSON line a page, {"file", "outcome", "items"}. Nothing is stored."""
+    from crawler.replay import iter_saved_pages, parse_saved
+    from monitor.workspace import build_masker
+
+    state = current(context)
+    unread: Counter[str] = Counter()
+    refused = 0
+    masker = build_masker(state.settings)
+    for page in parse_saved(market, iter_saved_pages(paths), masker=masker, observed_at=_newest(paths)):
+        line: dict[str, Any] = {"file": page.file, "outcome": page.outcome, "items": page.items}
+        if page.reason:
+            line["reason"] = page.reason
+        refused += page.outcome is None
+        unread.update(dict(page.unread))
+        write_line(line)
+    for name, count in sorted(unread.items()):
+        note(f"Field {name} could not be read {count} times.")
+    if refused:
+        note(f"{refused} pages could not be read at all; their lines say why.")
+        raise typer.Exit(3)
+
+
+@app.command()
+def replay(
+    context: typer.Context,
+    paths: Paths,
+    market: Annotated[str, typer.Option(help="Whose pages these are.")],
+    observed_at: Annotated[
+        str | None, typer.Option(help="When they were saved (ISO 8601); default: the newest file's time.")
+    ] = None,
+) -> None:
+    """Saved pages (folder, zip, tar, WARC) through the same page objects into the store, as one crawl."""
+    from crawler.log import log_path
+    from crawler.market import load_market
+    from crawler.replay import replay_saved
+    from monitor.ingest import Ingester
+    from monitor.workspace import build_masker, build_observation_builder
+
+    state = current(context)
+    record = load_market(market)
+    moment = _newest(paths) if observed_at is None else _moment(observed_at)
+    refused: list[str] = []
+    with state.store() as store, progress() as bars:
+        task = bars.add_task(f"replay {market}", total=None)
+
+        def seen(page: ParsedFile) -> None:
+            bars.advance(task)
+            if page.outcome is None:
+                refused.append(f"{page.file}: {page.reason}")
+
+        done, _ = replay_saved(
+            record,
+            paths,
+            masker=build_masker(state.settings),
+            observed_at=moment,
+            data_dir=state.settings.data_dir,
+            progress=seen,
+        )
+        ingester = Ingester(store, build_observation_builder(state.settings))
+        stored = ingester.add_log(log_path(state.settings.logs_dir, done), record.country)
+        ingester.settle()
+    for message in refused:
+        note(message)
+    counts = {"crawl": stored.id, "listings": stored.listings, **{f"{k} pages": n for k, n in stored.pages.items()}}
+    counts |= stored.dropped
+    counts |= {"observations written": ingester.report.written, "unchanged": ingester.report.unchanged}
+    write_rows([{"what": name, "count": count} for name, count in counts.items()], state.form)
+    if refused:
+        raise typer.Exit(3)
+
+
+def _newest(paths: list[Path]) -> datetime:
+    """The newest file's time: when pages were saved, where nothing says more."""
+    for path in paths:
+        if not path.exists():
+            raise UsageError("there is no such file or folder.", file=path, remedy="Check the path.")
+    files = [file for path in paths for file in (path.rglob("*") if path.is_dir() else (path,)) if file.is_file()]
+    newest = max((file.stat().st_mtime for file in files), default=0.0)
+    return datetime.fromtimestamp(newest, UTC)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no time.", remedy="Write ISO 8601: 2020-03-01T12:00:00+00:00.") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+@app.command(name="import")
+def import_tables(
+    context: typer.Context,
+    paths: Paths,
+    mapping_name: Annotated[str, typer.Option("--map", help="A mapping file, or a built-in one: matanga.")],
+    rejects: Annotated[
+        Path | None, typer.Option(help="CSV of the rows not stored: file, line, reason. Default: in the data folder.")
+    ] = None,
+) -> None:
+    """Bring in tables scraped by others (CSV, TSV, JSON lines, Parquet; plain or in zip or tar) by a mapping file."""
+    from crawler.tables.importer import Importer
+    from crawler.tables.mapping import load_mapping
+    from monitor.ingest import Ingester
+    from monitor.workspace import build_masker, build_observation_builder
+
+    state = current(context)
+    mapping = load_mapping(mapping_name)
+    for path in paths:
+        if not path.exists():
+            raise UsageError("there is no such file or folder.", file=path, remedy="Check the path.")
+    rejects = rejects or state.settings.data_dir / "imports" / f"{mapping.id}-rejected.csv"
+    with state.store() as store, progress() as bars, RejectFile(rejects) as reject_file:
+        importer = Importer(mapping, build_masker(state.settings), state.settings.logs_dir, reject_file.add)
+        ingester = Ingester(store, build_observation_builder(state.settings))
+        stored_already = {crawl.id for crawl in store.crawls(market=(mapping.market,))}
+        task = bars.add_task(f"import {mapping.id}", total=None)
+        for path in paths:
+            for log in importer.run(path, lambda name, done: bars.update(task, completed=done, description=name[-40:])):
+                if log.stem not in stored_already:
+                    ingester.add_log(log, mapping.country)
+        bars.update(task, description="offer-days")
+        ingester.settle()
+    for key, reason in ingester.report.failed:
+        importer.report.problems.append(f"not stored: {key}: {reason}")
+    _say(importer.report, state)
+    if importer.report.reasons:
+        note(f"All of them, with file, line and reason: {rejects}")
+    if importer.report.problems:
+        raise typer.Exit(3 if importer.report.tables else 1)
+
+
+class RejectFile:
+    """Rows that were not stored, one CSV line each (file, line, reason, detail; never the row's text). Made at the
+    first one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stream: IO[str] | None = None
+
+    def __enter__(self) -> RejectFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._stream is not None:
+            self._stream.close()
+
+    def add(self, rejected: Rejected) -> None:
+        if self._stream is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._stream = self.path.open("w", encoding="utf-8", newline="")
+            self._stream.write(csv_line(["file", "line", "reason", "detail"]))
+        self._stream.write(csv_line([rejected.file, rejected.line, rejected.reason, rejected.detail]))
+
+
+def _say(report: ImportReport, state: Context) -> None:
+    """What came of the rows: to people on standard error, the counts as rows on standard output."""
+    for one in report.rejected[:5]:
+        note(f"{one.file}, line {one.line}: {one.reason}: {one.detail}")
+    more = sum(report.reasons.values()) - min(5, len(report.rejected))
+    if more > 0:
+        note(f"… and {more} more rows counted below.")
+    if report.unmapped:
+        note(f"Columns neither mapped nor ignored: {', '.join(sorted(report.unmapped))}.")
+    for name, count in sorted(report.unread.items()):
+        note(f"Field {name}: {count} cells are no number and were left empty.")
+    for problem in report.problems:
+        note(problem)
+    counts = {
+        "tables": report.tables,
+        "tables unchanged": report.unchanged_tables,
+        "rows": report.rows,
+        "stored": report.stored,
+        **dict(sorted(report.reasons.items())),
+    }
+    write_rows([{"what": name, "count": count} for name, count in counts.items()], state.form)

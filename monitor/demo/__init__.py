@@ -1,0 +1,1 @@
+"""The synthetic world and the private servers of the demonstration."""

@@ -1,0 +1,39 @@
+"""The parts one installation works with, put together from its settings: key, rates, extractor, ingestion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from config.settings import Settings
+from crawler.privacy import Masker, load_or_make_key
+from extract.fx import Rate, RateTable, read_rates
+
+if TYPE_CHECKING:
+    from extract.build import ObservationBuilder
+
+
+def build_masker(settings: Settings) -> Masker:
+    """The masker with this installation's key (made at first use, mode 0600)."""
+    settings.key_path.parent.mkdir(parents=True, exist_ok=True)
+    kid, key = load_or_make_key(settings.key_path)
+    return Masker(kid, key)
+
+
+def rates_folder(settings: Settings) -> Path:
+    """Rate tables brought in by `dropline fx import`."""
+    return settings.data_dir / "fx"
+
+
+def load_rates(settings: Settings, extra: Iterable[Rate] = ()) -> RateTable:
+    """Imported rate tables (by name, later ones winning), then the ECB's history."""
+    rates = [rate for path in sorted(rates_folder(settings).glob("*.csv")) for rate in read_rates(path)]
+    return RateTable([*rates, *extra])
+
+
+def build_observation_builder(settings: Settings, extra_rates: Iterable[Rate] = ()) -> ObservationBuilder:
+    from extract.build import ObservationBuilder
+    from extract.pipeline import Extractor
+
+    return ObservationBuilder(Extractor(), load_rates(settings, extra_rates))

@@ -1,0 +1,226 @@
+"""Importing strangers' tables: formats, bad input, and that nothing is lost in silence."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import zipfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from config.errors import InputError, UsageError
+from crawler.coverage import neighbour_coverage
+from crawler.items import Coverage, CoverageBasis, Crawl, CrawlKind, CrawlOutcome
+from crawler.log import iter_log
+from crawler.privacy import Masker, is_pseudonym
+from crawler.tables.importer import Importer, ImportReport, Rejected
+from crawler.tables.mapping import load_mapping
+
+MAP = """\
+id: shop
+market: shop
+tz: Asia/Tbilisi
+observed_at: {column: seen, format: "%d-%m-%Y %H:%M:%S"}
+price: [{column: usd, currency: USD, optional: true}, {column: eur, currency: EUR, optional: true}]
+text: {title: name, vendor: seller, quantity: weight, place: city}
+numbers: {ready: {column: stock, values: {none: "0"}}}
+"""
+HEADER = "seen,name,seller,weight,city,stock,usd,eur"
+ROWS = [
+    "01-03-2020 00:30:00,Fine hash 5g,anna77,5 g,Tbilisi,3,50,",
+    "01-03-2020 00:31:00,Fine hash 5g,anna77,10 g,Tbilisi,none,,90",
+    "01-03-2020 00:32:00,Weed,boris,1 g,Batumi,x,20,",
+]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., ImportReport]:
+    """Import a path by a mapping text; the report gets `rejected_all`."""
+    (tmp_path / "map.yml").write_text(MAP, encoding="utf-8")
+
+    def call(path: Path, mapping: str = MAP) -> ImportReport:
+        (tmp_path / "map.yml").write_text(mapping, encoding="utf-8")
+        rejected: list[Rejected] = []
+        importer = Importer(
+            load_mapping(str(tmp_path / "map.yml")), Masker("0123abcd", b"k" * 32), tmp_path / "logs", rejected.append
+        )
+        list(importer.run(path, lambda name, done: None))
+        assert sum(importer.report.reasons.values()) == len(rejected)
+        return importer.report
+
+    return call
+
+
+def write(path: Path, rows: list[str], header: str = HEADER) -> Path:
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_rows_become_masked_listings_with_native_price_and_utc(run: Callable[..., ImportReport], tmp_path: Path) -> None:
+    report = run(write(tmp_path / "a.csv", ROWS))
+    assert (report.rows, report.stored, dict(report.unread)) == (3, 3, {"ready": 1})
+    crawl, listings = iter_log(report.logs[0])
+    found = list(listings)
+    assert crawl.kind is CrawlKind.IMPORT
+    assert crawl.source == "a.csv"
+    assert crawl.listings == 2
+    assert found[0].observed_at == datetime(2020, 2, 29, 20, 30, tzinfo=UTC)  # UTC+4: the day before in UTC
+    assert [one.offers[0].price for one in found] == ["50 USD", "90 EUR", "20 USD"]
+    assert [one.offers[0].ready for one in found] == [3, 0, None]
+    assert found[0].listing == found[1].listing != found[2].listing
+    assert all(is_pseudonym(one.vendor or "") for one in found)
+    assert "anna77" not in report.logs[0].read_text("utf-8")
+
+
+def test_second_run_changes_nothing(run: Callable[..., ImportReport], tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", ROWS)
+    first = run(path)
+    before = first.logs[0].read_bytes()
+    second = run(path)
+    assert (second.rows, second.unchanged_tables, second.logs) == (0, 1, first.logs)
+    assert first.logs[0].read_bytes() == before
+
+
+def test_a_run_that_was_killed_is_done_again(run: Callable[..., ImportReport], tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", ROWS)
+    log = run(path).logs[0]
+    whole = log.read_bytes()
+    log.write_bytes(whole[: len(whole) // 2])
+    assert run(path).stored == 3
+    assert log.read_bytes() == whole
+
+
+def test_every_row_is_stored_or_counted_with_its_line(run: Callable[..., ImportReport], tmp_path: Path) -> None:
+    rows = [ROWS[0], ROWS[0], "01-03-2020 00:33:00,,anna77,1 g,Tbilisi,1,5,", "not a day,Weed,c,1 g,Batumi,1,5,", "a,b",
+            "01-03-2020 00:34:00,We\0ed,c,1 g,Batumi,1,5,", '01-03-2020 00:35:00,"two\nlines",c,1 g,Batumi,1,5,', ROWS[2]]
+    path = write(tmp_path / "a.csv", rows)
+    path.write_bytes(path.read_bytes() + b"01-03-2020 00:36:00,\xcf\xf0\xe8,c,1 g,Batumi,1,5,\n")
+    report = run(path)
+    assert report.rows == report.stored + sum(report.reasons.values()) == 9
+    assert dict(report.reasons) == {"duplicate": 1, "not-a-listing": 1, "unreadable": 4}
+    assert [one.line for one in report.rejected] == [3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("form", ["tsv", "jsonl", "parquet", "csv.gz", "zip", "tar.xz", "folder"])
+def test_formats_give_the_same(run: Callable[..., ImportReport], tmp_path: Path, form: str) -> None:
+    cells = [row.split(",") for row in ROWS]
+    names = HEADER.split(",")
+    path = tmp_path / f"b.{form}"
+    text = ("\n".join([HEADER, *ROWS]) + "\n").encode()
+    if form == "tsv":
+        path.write_text("\n".join("\t".join(row) for row in [names, *cells]) + "\n", encoding="utf-8")
+    elif form == "jsonl":
+        import json
+
+        path.write_text("".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in cells), encoding="utf-8")
+    elif form == "parquet":
+        pq.write_table(pa.table({name: [row[at] for row in cells] for at, name in enumerate(names)}), path)
+    elif form == "csv.gz":
+        path.write_bytes(gzip.compress(text))
+    elif form == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("in/a.csv", text)
+    elif form == "tar.xz":
+        with tarfile.open(path, "w:xz") as archive:
+            info = tarfile.TarInfo("../../a.csv")
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text))
+    else:
+        (path / "deep").mkdir(parents=True)
+        (path / "deep" / "a.csv").write_bytes(text)
+    report = run(path)
+    assert (report.tables, report.stored, report.problems) == (1, 3, [])
+
+
+def test_truncated_tar_keeps_what_came_before(run: Callable[..., ImportReport], tmp_path: Path) -> None:
+    whole = tmp_path / "whole.tar.gz"
+    with tarfile.open(whole, "w:gz") as archive:
+        for number in range(200):
+            text = ("\n".join([HEADER, f"01-03-2020 00:00:{number % 60:02},Weed {number * 7919},v,1 g,Batumi,1,5,"]) + "\n").encode()
+            info = tarfile.TarInfo(f"{number}.csv")
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text))
+    cut = tmp_path / "cut.tar.gz"
+    cut.write_bytes(whole.read_bytes()[:-1500])
+    report = run(cut)
+    assert 0 < report.stored < 200
+    assert "cut short" in report.problems[0]
+    assert run(whole).stored == 200 - report.stored
+
+
+def test_missing_column_names_file_line_and_what_there_is(run: Callable[..., ImportReport], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"a\.csv, line 1: .*lacks: seller.*seen, name, vendor"):
+        run(write(tmp_path / "a.csv", [], HEADER.replace("seller", "vendor")))
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        (MAP.replace("tz: Asia/Tbilisi", "tz: Asia/Nowhere"), r"map\.yml, line 3: .*time zone"),
+        (MAP.replace("title: name, ", ""), "text.title is missing"),
+        (MAP + "surprise: 1\n", r"map\.yml, line 8: surprise"),
+        ("id: [", r"map\.yml, line"),
+    ],
+)
+def test_broken_mapping_points_at_the_line(run: Callable[..., ImportReport], tmp_path: Path, mapping: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        run(write(tmp_path / "a.csv", ROWS), mapping)
+
+
+def test_unknown_mapping_names_the_built_in_ones() -> None:
+    with pytest.raises(UsageError, match="matanga"):
+        load_mapping("matange")
+
+
+def test_wrong_encoding_of_the_header_says_where_to_set_it(run: Callable[..., ImportReport], tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("время,name\n".encode("cp1251"))
+    assert "encoding" in run(path).problems[0]
+
+
+def test_nothing_to_read(run: Callable[..., ImportReport], tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "x.exe").write_bytes(b"MZ")
+    for name in ("empty", "x.exe", "absent.csv"):
+        with pytest.raises(InputError):
+            run(tmp_path / name)
+
+
+def test_one_crawl_a_day(run: Callable[..., ImportReport], tmp_path: Path) -> None:
+    report = run(write(tmp_path / "a.csv", [*ROWS, ROWS[2].replace("01-03", "02-03")]), MAP + "crawl: day\n")
+    assert len(report.logs) == 2
+
+
+def imported(day: int, **places: int) -> Crawl:
+    return Crawl(
+        id=f"c{day}", market="m", kind=CrawlKind.IMPORT, started=datetime(2020, 3, day, tzinfo=UTC),
+        outcome=CrawlOutcome.PARTIAL, listings=sum(places.values()),
+        coverage=(Coverage(seen=sum(places.values())),
+                  *(Coverage(scope="place", name=name, region=name, seen=seen) for name, seen in places.items())),
+    )
+
+
+def test_a_place_that_neighbours_have_is_missing_not_zero() -> None:
+    crawls = [imported(day, A=100, B=3) for day in range(1, 8)]
+    crawls[3] = imported(4, A=97)
+    judged = neighbour_coverage(crawls)
+    assert [scope.value for scope in judged[3].coverage if scope.scope == "place"] == [1.0, 0.0]
+    assert judged[3].coverage_of("B") is not None
+    assert judged[3].coverage[0].basis is CoverageBasis.NEIGHBOURS
+    assert all(scope.value == 1.0 for crawl in judged[4:] for scope in crawl.coverage)
+    assert neighbour_coverage(judged) == judged
+
+
+def test_half_of_a_place_is_partial_and_alone_is_unknown() -> None:
+    crawls = [imported(day, A=100) for day in range(1, 6)]
+    crawls[2] = imported(3, A=50)
+    judged = neighbour_coverage(crawls)
+    assert judged[2].outcome is CrawlOutcome.PARTIAL
+    assert judged[2].coverage[0].value == pytest.approx(0.5)
+    assert neighbour_coverage([imported(1, A=5)])[0].coverage[0].basis is CoverageBasis.UNKNOWN

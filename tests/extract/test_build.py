@@ -1,0 +1,89 @@
+"""Listings to Observations: site's fields joined with what the text says."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from crawler.items import Listing, Offer
+from extract.build import ObservationBuilder
+from extract.fx import Rate, RateTable
+from extract.observation import Flag, Observation, Stash
+from extract.pipeline import Extractor
+
+
+@pytest.fixture(scope="module")
+def builder() -> ObservationBuilder:
+    rates = [Rate(date=date(2025, 1, 6), base="RUB", quote="USD", rate=0.01, source="test")]
+    return ObservationBuilder(Extractor(), RateTable(rates, use_ecb=False))
+
+
+def build(builder: ObservationBuilder, title: str, *offers: Offer, **more: Any) -> list[Observation]:
+    listing = Listing(
+        market="m", listing="l1", crawl="c1", observed_at=datetime(2025, 1, 6, 22, 30, tzinfo=UTC), title=title,
+        offers=offers, parser="p", **more,
+    )
+    return list(builder.build([listing], "Europe/Moscow", "RU"))
+
+
+def test_one_observation_an_offer_with_local_day_and_integer_money(builder: ObservationBuilder) -> None:
+    found = build(
+        builder, "Мефедрон кристаллы",
+        Offer(price="1 600 руб.", quantity="0,5 г", place="Казань", stash="прикоп", ready=3),
+        Offer(price="2 900 ₽", quantity="1 г", place="Москва", stash="магнит", ready=0),
+    )
+    assert [one.day for one in found] == [date(2025, 1, 7)] * 2  # 22:30 UTC is the next day in Moscow
+    assert [one.amount for one in found] == [160_000, 290_000]
+    assert [one.unit_price for one in found] == [3_200 * 10_000, 2_900 * 10_000]
+    assert [one.unit_price_usd for one in found] == [32 * 10_000, 29 * 10_000]
+    assert [one.amount_usd for one in found] == [1_600, 2_900]
+    assert [one.region for one in found] == ["RU-TA", "RU-MOW"]
+    assert [one.stash for one in found] == [Stash.BURIED, Stash.MAGNET]
+    assert {one.substance for one in found} == {"mephedrone"}
+    assert found[0].offer != found[1].offer
+    assert found[0].fx_source == "test"
+
+
+def test_an_offer_keeps_its_id_when_price_and_stock_change(builder: ObservationBuilder) -> None:
+    first = build(builder, "Гашиш", Offer(price="900 руб", quantity="1 г", place="Казань", ready=3))
+    second = build(builder, "Гашиш", Offer(price="1100 руб", quantity="1 г", place="Казань", ready=1))
+    other = build(builder, "Гашиш", Offer(price="900 руб", quantity="2 г", place="Казань", ready=3))
+    assert first[0].offer == second[0].offer != other[0].offer
+
+
+def test_without_a_rate_the_dollar_price_stays_empty(builder: ObservationBuilder) -> None:
+    found = build(builder, "Гашиш", Offer(price="₸9 000", quantity="1 г"))[0]
+    assert (found.currency, found.amount, found.unit_price) == ("KZT", 900_000, 9_000 * 10_000)
+    assert found.unit_price_usd is None
+    assert found.fx_rate is None
+
+
+def test_pieces_labelled_as_grams_are_pieces(builder: ObservationBuilder) -> None:
+    assert [(one.quantity, one.unit) for one in build(builder, "10шт. ЛСД марки 200мкг", Offer(quantity="10 гр"))] == [(10, "unit")]
+    assert [(one.quantity, one.unit) for one in build(builder, "Гашиш 10 гр", Offer(quantity="10 гр"))] == [(10, "g")]
+
+
+def test_a_listing_without_offers_gives_what_its_text_says(builder: ObservationBuilder) -> None:
+    found = build(builder, "Гашиш 5 г 4000 руб")
+    assert [(one.quantity, one.amount) for one in found] == [(5, 400_000)]
+
+
+def test_placeholder_holding_and_impossible_prices_are_flagged(builder: ObservationBuilder) -> None:
+    def flags(price: str) -> tuple[Flag, ...]:
+        return build(builder, "Мефедрон", Offer(price=price, quantity="1 г"))[0].flags
+
+    assert flags("1 руб") == (Flag.PLACEHOLDER,)
+    assert flags("99999 руб") == (Flag.HOLDING,)
+    assert flags("9000000 руб") == (Flag.OUTLIER,)
+    assert flags("2500 руб") == ()
+
+
+def test_offers_that_come_to_one_id_are_one(builder: ObservationBuilder) -> None:
+    assert len(build(builder, "Гашиш", Offer(price="900 руб", quantity="1 г"), Offer(price="950 руб", quantity="1,0 гр"))) == 1
+
+
+def test_an_unreadable_price_is_no_price(builder: ObservationBuilder) -> None:
+    found = build(builder, "Гашиш", Offer(price="договорная", quantity="1 г"))[0]
+    assert (found.price_text, found.amount, found.currency) == ("договорная", None, None)
