@@ -91,7 +91,7 @@ def _headline_series(rows: list[dict[str, Any]]) -> list[str]:
 
 def _show(rows: list[dict[str, Any]], summary: list[dict[str, Any]], done: DemoRun) -> None:
     per_cent = [
-        {**row, "difference %": None if row["difference"] is None else round(100 * row["difference"], 2)}
+        {**row, "difference %": None if row["difference"] is None else round(100 * row["difference"], 2) + 0.0}
         for row in rows
     ]
     events = {event.substance for event in done.world.events if event.kind == "price-shock"}

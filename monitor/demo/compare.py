@@ -35,7 +35,12 @@ class Series(NamedTuple):
 
 def demo_series(world: World) -> list[Series]:
     """Counts and turnover of each market; prices of its commonest substances; what the planted events touch."""
-    series = [Series(measure, market) for market in world.markets for measure in WHOLE]
+    series = [
+        Series(measure, market)
+        for market in world.markets
+        for measure in WHOLE
+        if measure != "turnover" or _states_stock(world, market)
+    ]
     for market in world.markets:
         common = Counter(
             row.listing.substance
@@ -52,6 +57,11 @@ def demo_series(world: World) -> list[Series]:
         elif event.kind == "region-dry":
             series.append(Series("offers", event.market, None, event.region))
     return list(dict.fromkeys(series))
+
+
+def _states_stock(world: World, market: MarketId) -> bool:
+    """Whether the market's pages say how many packages are ready (turnover by stock needs that)."""
+    return any(offer.ready is not None for row in world.day(market, world.start).listings for offer in row.offers)
 
 
 def compare(store: Store, world: World, by: str = "week") -> list[dict[str, Any]]:
@@ -111,7 +121,7 @@ def _difference(value: Any, truth: float | None) -> float | None:
         return None
     if truth == 0:
         return 0.0 if value == 0 else None
-    return (float(value) - truth) / truth
+    return (float(value) - truth) / truth + 0.0  # no minus zero
 
 
 def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -143,13 +143,11 @@ class TorNetwork:
 
         Waits until a connection from the client gets through. `key` as in ADD_ONION. Raises DroplineError.
         """
-        try:
-            socket.create_connection((LOOPBACK, local_port), timeout=5).close()
-        except OSError as error:
+        if not _answers(local_port):
             raise DroplineError(
                 f"nothing answers on {LOOPBACK}:{local_port}, so it cannot become an onion service.",
                 remedy="Start the server first.",
-            ) from error
+            )
         deadline = time.monotonic() + self.timeout
         with self._control("host") as control:
             control.ask("SETEVENTS HS_DESC")
@@ -198,7 +196,7 @@ class TorNetwork:
     def restart(self, name: str) -> None:
         """Start one of NODES again (killing it if needed), on its old ports and keys; returns when it is bootstrapped.
 
-        Onion services of the host come back under their old addresses.
+        Onion services of the host come back under their old addresses, but for those whose server has gone meanwhile.
         """
         self.kill(name)
         self._spawn(self._node(name))
@@ -206,7 +204,8 @@ class TorNetwork:
         if name == "host":
             onions, self._onions = self._onions, {}
             for onion in onions.values():
-                self.publish(onion.local_port, key=onion.key)
+                if _answers(onion.local_port):
+                    self.publish(onion.local_port, key=onion.key)
 
     def is_alive(self, name: str) -> bool:
         """Whether the process of one of NODES runs."""
@@ -273,6 +272,14 @@ class TorNetwork:
 
 class _PortTaken(DroplineError):
     """A chosen port was taken by another process before tor could bind it."""
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection((LOOPBACK, port), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def find_tor() -> tuple[str, str]:
