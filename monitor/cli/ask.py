@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -74,8 +75,8 @@ def _json_objects(stream: IO[bytes], name: str, bad: list[str]) -> Iterator[dict
         if not raw.strip():
             continue
         try:
-            loaded = orjson.loads(raw)
-        except orjson.JSONDecodeError as error:
+            loaded = _loads(raw)
+        except (ValueError, RecursionError) as error:
             bad.append(
                 f"{name}, line {number}: not JSON ({error}). Each line is one object with id, title, description."
             )
@@ -85,11 +86,18 @@ def _json_objects(stream: IO[bytes], name: str, bad: list[str]) -> Iterator[dict
                 f"{name}, line {number}: not a JSON object. Each line is one object with id, title, description."
             )
             continue
-        wrong = [field for field in TEXT_FIELDS if loaded.get(field) is not None and not _text(loaded[field])]
+        wrong = [field for field in TEXT_FIELDS if loaded.get(field) is not None and _text(loaded[field]) is None]
         if wrong:
             bad.append(f"{name}, line {number}: {', '.join(wrong)} must be text.")
             continue
         yield {field: _text(value) if field in TEXT_FIELDS else value for field, value in loaded.items()}
+
+
+def _loads(raw: bytes) -> Any:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return json.loads(raw)  # slower, but it takes lone surrogates, which scraped texts do hold
 
 
 def _text(value: Any) -> str | None:

@@ -1,0 +1,197 @@
+"""The command as a shell sees it: streams, exit codes, messages, hostile text."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Done = subprocess.CompletedProcess[bytes]
+
+
+def run(folder: Path, *arguments: str, stdin: bytes = b"", **environment: str) -> Done:
+    return subprocess.run(
+        [sys.executable, "-m", "monitor.cli", "--data-dir", str(folder), *arguments],
+        input=stdin, capture_output=True, timeout=120, check=False, env={**os.environ, **environment},
+    )
+
+
+def says(done: Done, code: int, *words: str) -> None:
+    """The exit code, every word on standard error, and never a traceback."""
+    told = " ".join(done.stderr.decode().split())
+    assert done.returncode == code, told
+    assert "Traceback" not in told
+    for word in words:
+        assert word in told
+
+
+def lines(done: Done) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of a short demo."""
+    folder = tmp_path_factory.mktemp("demo")
+    done = run(folder, "--format", "json", "demo", "--days", "8", "--seed", "3", "--out", str(folder / "out"))
+    says(done, 0, "chart.svg", "16 crawls")
+    rows = json.loads(done.stdout)
+    assert {"series", "bucket", "value", "truth"} <= set(rows[0])
+    counts = [row for row in rows if row["measure"] in ("listings", "offers", "vendors") and row["difference"] is not None]
+    assert len(counts) >= 48
+    assert all(abs(row["difference"]) < 0.05 for row in counts if row["substance"] is None)
+    assert (folder / "out" / "chart.svg").read_text("utf-8").startswith("<svg")
+    return folder / "out"
+
+
+def test_extract_is_one_line_in_one_line_out(tmp_path: Path) -> None:
+    texts = [
+        {"id": 1, "title": "Мефедрон 0,5 г 1 600 руб. прикоп", "place": "Казань"},
+        {"id": "b", "title": "План работ на неделю"},
+        {"id": None, "title": "5 шт экстази ₸9 000"},
+    ]
+    done = run(tmp_path, "extract", stdin="\n".join(json.dumps(text, ensure_ascii=False) for text in texts).encode())
+    says(done, 0)
+    first, second, third = lines(done)
+    assert first["id"] == 1
+    assert [one["id"] for one in first["substances"]] == ["mephedrone"]
+    assert texts[0]["title"][slice(*(first["substances"][0][end] for end in ("start", "end")))] == "Мефедрон"  # type: ignore[index]
+    assert [(one["base_amount"], one["base_unit"]) for one in first["quantities"]] == [(0.5, "g")]
+    assert [(one["amount"], one["currency"]) for one in first["prices"]] == [(1600, "RUB")]
+    assert [(one["code"], one["role"]) for one in first["regions"]] == [("RU-TA", "place")]
+    assert [one["type"] for one in first["stash"]] == ["buried"]
+    assert second["substances"] == []
+    assert third["prices"][0] | {"text": ""} == third["prices"][0] | {"amount": 9000, "currency": "KZT", "text": ""}
+
+
+def test_extract_goes_on_after_bad_lines_and_says_which(tmp_path: Path) -> None:
+    good = b'{"id": 7, "title": "hash 5g"}\n'
+    done = run(tmp_path, "extract", stdin=b"nonsense\n" + good + b'[1]\n{"id":8,"title":{"a":1}}\n\xff\xfe\n' + good)
+    says(done, 3, "line 1", "line 3", "line 4", "line 5", "4 lines")
+    assert [line["id"] for line in lines(done)] == [7, 7]
+
+
+def test_extract_answers_hostile_texts(tmp_path: Path) -> None:
+    hostile = ["", "\x00\x1b[31m\u202e", "9 " * 10_000, "г" * 1_000_000, "=cmd()|'x'!A1", "[bold]x[/bold]"]
+    stdin = "\n".join(json.dumps({"id": at, "title": text}) for at, text in enumerate(hostile)) + '\n{"id":6,"title":"\\ud800x"}'
+    done = run(tmp_path, "extract", stdin=stdin.encode())
+    says(done, 0)
+    assert [line["id"] for line in lines(done)] == list(range(7))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["trends", "prise"], 2, ["price"]),
+        (["trends", "price", "--split", "substanse"], 2, ["substance"]),
+        (["trends", "price", "--from", "2020-13-01"], 2, ["--from", "YYYY-MM-DD"]),
+        (["trends", "price", "--from", "2020-02-02", "--to", "2020-01-01"], 2, []),
+        (["crawl", "nowhere"], 2, ["nowhere", "stash"]),
+        (["crawl", "empire"], 2, ["not authorised"]),
+        (["parse", "--market", "nowhere", "."], 2, ["nowhere"]),
+        (["import", "--map", "nothing", "."], 2, ["matanga"]),
+        (["import", "--map", "matanga", "absent.tar"], 2, ["absent.tar"]),
+        (["schema", "crawls"], 2, ["observation"]),
+        (["extract", "absent.jsonl"], 2, ["absent.jsonl"]),
+        (["forget"], 2, ["--crawl"]),
+        (["forget", "--crawl", "x", "--yes"], 2, ["no crawl"]),
+        (["--store", "mysql://x", "status"], 2, ["sqlite:///"]),
+        (["--store", "http://127.0.0.1:9", "status"], 1, ["127.0.0.1:9"]),
+        (["--config", "absent.yml", "status"], 2, ["absent.yml"]),
+        (["demo", "--days", "0"], 2, []),
+        (["nonsense"], 2, []),
+    ],
+)
+def test_wrong_use_is_told_with_a_way_out(tmp_path: Path, arguments: list[str], code: int, words: list[str]) -> None:
+    says(run(tmp_path, *arguments), code, *words)
+
+
+def test_broken_settings_point_at_file_and_name(tmp_path: Path) -> None:
+    (tmp_path / "c.yml").write_text("stroe: x\n", encoding="utf-8")
+    says(run(tmp_path, "--config", str(tmp_path / "c.yml"), "status"), 2, "c.yml", "stroe")
+    (tmp_path / "c.yml").write_text("store: [\n", encoding="utf-8")
+    says(run(tmp_path, "--config", str(tmp_path / "c.yml"), "status"), 2, "c.yml", "line")
+
+
+def test_a_file_that_is_no_store_is_told_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "x.sqlite"
+    path.write_bytes(b"this is no database at all" * 100)
+    says(run(tmp_path, "--store", f"sqlite:///{path}", "status"), 1, "x.sqlite")
+    assert path.read_bytes() == b"this is no database at all" * 100
+
+
+def test_an_empty_store_says_what_to_do(tmp_path: Path) -> None:
+    done = run(tmp_path, "--format", "json", "trends", "listings")
+    says(done, 0, "no observations yet")
+    assert json.loads(done.stdout) == []
+    says(run(tmp_path, "status"), 0, "empty")
+
+
+def test_schemas_of_all_records(tmp_path: Path) -> None:
+    names = [row["record"] for row in json.loads(run(tmp_path, "--format", "json", "schema").stdout)]
+    assert {"page", "listing", "crawl", "observation", "offer-day"} <= set(names)
+    for name in names:
+        loaded = json.loads(run(tmp_path, "schema", name).stdout)
+        assert loaded["additionalProperties"] is False
+
+
+def test_trends_formats_agree(demo: Path) -> None:
+    store = f"sqlite:///{demo / 'dropline.sqlite'}"
+    asked = ["trends", "price", "--substance", "mephedrone,cannabis-herb", "--split", "substance", "--by", "week"]
+    rows = json.loads(run(demo, "--store", store, "--format", "json", *asked).stdout)
+    assert {row["substance"] for row in rows} == {"mephedrone", "cannabis-herb"}
+    assert all(row["bucket"] == "2025-01-06" or row["bucket"] == "2025-01-13" for row in rows)
+    text = run(demo, "--store", store, "--format", "csv", *asked).stdout.decode().splitlines()
+    assert text[0].startswith("bucket,substance,value,low,high,n,crawls,coverage,tz")
+    assert len(text) == len(rows) + 1
+    table = run(demo, "--store", store, *asked).stdout.decode()
+    assert "mephedrone" in table
+
+
+def test_a_filter_that_matches_nothing_says_which_part(demo: Path) -> None:
+    store = f"sqlite:///{demo / 'dropline.sqlite'}"
+    says(run(demo, "--store", store, "trends", "listings", "--substance", "mephedron"), 0, "mephedrone")
+    says(run(demo, "--store", store, "trends", "listings", "--from", "2030-01-01", "--to", "2030-01-09"), 0, "2030")
+
+
+def test_search_and_rows(demo: Path) -> None:
+    store = f"sqlite:///{demo / 'dropline.sqlite'}"
+    hits = json.loads(run(demo, "--store", store, "--format", "json", "search", "кристаллы", "--limit", "5").stdout)
+    assert hits
+    found = json.loads(run(demo, "--store", store, "--format", "json", "rows", "--market", "postal", "--limit", "7").stdout)
+    assert len(found) == 7
+    assert all(":" in row["vendor"] for row in found)
+
+
+def test_forgetting_a_market_leaves_no_trace(demo: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(demo, copy)
+    says(run(copy, "forget", "--market", "postal", "--yes"), 0)
+    assert not list((copy / "logs" / "postal").glob("*.jsonl"))
+    assert {row["market"] for row in json.loads(run(copy, "--format", "json", "status").stdout)} == {"stash"}
+
+
+def test_a_demo_folder_with_other_content_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("keep me", encoding="utf-8")
+    says(run(tmp_path, "demo", "--days", "2", "--out", str(tmp_path)), 2, "--out")
+    assert (tmp_path / "mine.txt").read_text("utf-8") == "keep me"
+
+
+def test_nothing_of_the_hostile_world_reaches_disk_or_screen(demo: Path) -> None:
+    from monitor.demo.world import World
+
+    names = {row.listing.vendor.name for market in ("stash", "postal") for row in World(3, 8).day(market, World(3, 8).start).listings}  # type: ignore[arg-type]
+    written = b"".join(path.read_bytes() for path in demo.rglob("*") if path.is_file())
+    leaked = [name for name in names if len(name) > 6 and name.encode() in written]
+    assert leaked == []
+
+
+def test_demo_over_tor_without_tor_says_how_to_get_it(tmp_path: Path) -> None:
+    says(run(tmp_path, "demo", "--tor", PATH=str(tmp_path)), 1, "apt-get install tor")
