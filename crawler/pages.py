@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -388,6 +389,7 @@ def load_pages(market: Market | str, extra: Sequence[Path] = ()) -> PageObject:
         if spec is None or spec.loader is None:
             raise UsageError("This file cannot be imported.", file=file)
         module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # dataclasses look their module up there
         spec.loader.exec_module(module)
         made = getattr(module, "Pages", None)
         if not (isinstance(made, type) and issubclass(made, PageObject)):

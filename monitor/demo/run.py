@@ -4,6 +4,7 @@ the truth. Simulated time: every crawl starts at noon of the market's own day.""
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from crawler.items import Crawl, CrawlKind
 from crawler.log import log_path
 from crawler.market import Market, load_market
 from crawler.pages import load_pages
-from crawler.privacy import Masker
+from crawler.privacy import Masker, build_kid
 from crawler.run import crawl
 from crawler.transport import Loopback, Tor, Transport
 from extract.fx import Rate
@@ -29,7 +30,7 @@ from monitor.demo.world import World
 from monitor.demo.world.records import MarketId
 from monitor.demo.world.server import WorldServer
 from monitor.ingest import Ingester
-from monitor.workspace import build_masker, build_observation_builder
+from monitor.workspace import build_observation_builder
 
 MARKER = ".dropline-demo"
 NOON = time(12)
@@ -79,7 +80,9 @@ def run_demo(
     for name in markets:
         store.forget(market=name)
     ingester = Ingester(store, build_observation_builder(settings, rates))
-    masker = build_masker(settings)
+    # a key of the world's own: pseudonyms, and with them the intervals' draws, are the same whenever it is run again
+    key = hashlib.sha256(f"dropline demo world {world.seed}".encode()).digest()
+    masker = Masker(build_kid(key), key)
     progress("starting Tor" if tor else "starting the world", 0, world.days)
     with WorldServer(world.seed, world.days) as server, _transports(server, tor=tor) as transports:
         days = world.dates()

@@ -1,0 +1,52 @@
+"""Dream: shipping options (a table of name and price), how many ratings a listing has, and a wrong charset."""
+
+from __future__ import annotations
+
+import re
+
+from crawler.items import Listing, Page
+from crawler.pages import PageObject, ParsedPage
+from crawler.select import Tree, text_of
+
+_MORE = re.compile(r"And ([\d,. ]*\d) more rating", re.IGNORECASE)
+
+
+class Pages(PageObject):
+    """Page object of Dream."""
+
+    def parse(self, page: Page) -> ParsedPage:
+        # Pages declare ISO-8859-1 at times, but are UTF-8 as the server said: a header wins over the page's word.
+        if "charset" not in page.content_type.lower() and _is_utf8(page.body):
+            page = page.model_copy(update={"content_type": "text/html; charset=utf-8"})
+        return super().parse(page)
+
+    def adjust(self, listing: Listing, node: Tree, page: Page) -> Listing | None:
+        if listing.seen_on != "detail":
+            return listing
+        rows = node.xpath("//tr[.//input[@name='shippingOption']]")
+        shipping = dict.fromkeys(filter(None, map(_shipping, rows)))
+        return listing.model_copy(update={"shipping": tuple(shipping), "feedback": _count_ratings(node)})
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _shipping(row: Tree) -> str:
+    """`EMS - ฿0.00251 ($27)` of one row: the name, and the price as written."""
+    texts = [text for text in (text_of(cell) for cell in row.xpath("./td")) if text]
+    return f"{' '.join(texts[1:])} - {texts[0]}" if len(texts) > 1 else "".join(texts)
+
+
+def _count_ratings(tree: Tree) -> int | None:
+    """Ratings of the product; None where the page shows no list of them. Their text and age are not read."""
+    blocks = tree.xpath("//div[@class='viewProduct']//div[@class='ratings']")
+    if not blocks:
+        return None
+    shown = len(blocks[0].xpath(".//td[contains(@class, 'ratingText')]"))
+    more = _MORE.search(text_of(blocks[0].getparent()))
+    return shown + (int(re.sub(r"\D", "", more.group(1))) if more else 0)
