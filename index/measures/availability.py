@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from index.measures.ask import Ask, Series
 from index.measures.row import TrendRow
-from index.measures.table import read_table
+from index.measures.table import Whole, read_table
 
 DEFAULT = ("region", "substance", "stash")
 
@@ -31,10 +32,11 @@ def availability(ask: Ask) -> list[TrendRow]:
     ready, stated = (first > 0) | (last > 0), np.isfinite(first) | np.isfinite(last)
     order = np.lexsort((positions, table.series))
     bounds = table.series[order] * len(ask.buckets) + positions[order]
+    # the scan holds only days asked, so that every row has a bucket
     codes = {key: code for code, key in enumerate(table.series_labels)}
     series = ask.series(table.series_labels[code] for code in np.unique(table.series))
     ever_stated = set(table.series[stated].tolist())
-    counted: dict[tuple[int, str | None, tuple[str, ...]], np.ndarray[tuple[int], np.dtype[np.int64]]] = {}
+    counted: dict[tuple[int, str | None, tuple[str, ...]], Whole] = {}
     rows = []
     for _, position, _, key in ask.cells(series):
         status = ask.status(position, key)
@@ -43,14 +45,15 @@ def availability(ask: Ask) -> list[TrendRow]:
             counted[scope] = _covered_days(ask, position, key)
         days = counted[scope]
         code = codes.get(key, -1)
-        start, end = np.searchsorted(bounds, (code * len(ask.buckets) + position, code * len(ask.buckets) + position + 1))
+        cell = code * len(ask.buckets) + position
+        start, end = np.searchsorted(bounds, (cell, cell + 1))
         here = order[start:end]
         here = here[np.isin(day[here], days)]
         bought = here[ready[here]]
         reason = None
         if not len(days):
             reason = "no day with a complete-enough crawl of every market"
-        elif code in codes.values() and code not in ever_stated:
+        elif code >= 0 and code not in ever_stated:
             reason = "no stock is stated: what is listed may not be ready"
         told = status.reason is None and len(days) > 0
         known = told and reason is None
@@ -65,10 +68,7 @@ def availability(ask: Ask) -> list[TrendRow]:
     return rows
 
 
-_Whole = np.ndarray[tuple[int], np.dtype[np.int64]]
-
-
-def _covered_days(ask: Ask, position: int, key: Series) -> _Whole:
+def _covered_days(ask: Ask, position: int, key: Series) -> Whole:
     """Days of a bucket on which every market of its panel has a complete-enough crawl."""
     first, last = ask.buckets.span(position)
     common: set[int] | None = None
@@ -79,15 +79,16 @@ def _covered_days(ask: Ask, position: int, key: Series) -> _Whole:
     return np.array(sorted(common or ()), dtype=np.int64)
 
 
-def _offers(offer: _Whole, rows: _Whole) -> int:
+def _offers(offer: Whole, rows: Whole) -> int:
     return len(np.unique(offer[rows]))
 
 
-def _pairs(offer: _Whole, day: _Whole, rows: _Whole) -> int:
+def _pairs(offer: Whole, day: Whole, rows: Whole) -> int:
     """Distinct (offer, day): a row of a split list repeats its offer."""
     return len(np.unique(np.stack([offer[rows], day[rows]], axis=1), axis=0))
 
 
-def _stock(offer: _Whole, day: _Whole, ready: np.ndarray[tuple[int], np.dtype[np.float64]], rows: _Whole) -> float:
+def _stock(offer: Whole, day: Whole, ready: NDArray[np.float64], rows: Whole) -> float:
+    """Packages at the end of each (offer, day), added up."""
     once = np.unique(np.stack([offer[rows], day[rows]], axis=1), axis=0, return_index=True)[1]
     return float(np.nansum(ready[rows[once]]))

@@ -87,7 +87,7 @@ def undecided(ask: Ask, status: Status, position: int, series: Series) -> str | 
     return f"provisional: no complete-enough crawl of {', '.join(waiting)} {ABSENT_DAYS} days later yet"
 
 
-def _burning_in(ask: Ask, status: Status, position: int, series: Series) -> str | None:
+def burning_in(ask: Ask, status: Status, position: int, series: Series) -> str | None:
     """Why nothing can be called new in a bucket."""
     first = ask.buckets.span(position)[0]
     for market in status.used:
@@ -104,7 +104,7 @@ def churn(ask: Ask, measure: str) -> list[TrendRow]:
     table = read_table(ask, ask.narrowed(first=None, last=None), identity="listing")
     seen = find_sightings(table)
     if measure == "new":
-        chosen, day = seen.is_first & ~_in_burn_in(ask, table, seen), seen.day
+        chosen, day = seen.is_first & ~in_burn_in(ask, table, seen), seen.day
     else:
         chosen = find_departures(ask, table, seen)
         day = seen.day
@@ -129,7 +129,7 @@ def churn(ask: Ask, measure: str) -> list[TrendRow]:
         known=table.vendor_known(),
     )
     codes = {key: code for code, key in enumerate(table.series_labels)}
-    judge = {"new": _burning_in, "withdrawn": undecided, "returned": _burning_in}[measure]
+    judge = {"new": burning_in, "withdrawn": undecided, "returned": burning_in}[measure]
     found = []
     for _, position, _, key in ask.cells(series):
         status = ask.status(position, key)
@@ -142,7 +142,7 @@ def churn(ask: Ask, measure: str) -> list[TrendRow]:
     return found
 
 
-def _in_burn_in(ask: Ask, table: Table, seen: Sightings) -> NDArray[np.bool_]:
+def in_burn_in(ask: Ask, table: Table, seen: Sightings) -> NDArray[np.bool_]:
     """Which sightings lie before the end of their market's burn-in (or in a market that never had one)."""
     inside = np.ones(len(seen.rows), dtype=bool)
     series, market = table.series[seen.rows], table.market[seen.rows]

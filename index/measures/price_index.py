@@ -96,6 +96,8 @@ class _Goods:
     vendor: Whole
     region: Whole
     known: NDArray[np.bool_]
+    same: Whole
+    """Votes of one code differ in nothing but day and price (nearly always those of one offer)."""
 
     @classmethod
     def build(cls, table: Table) -> _Goods:
@@ -105,11 +107,34 @@ class _Goods:
         regions = table.labels["region"].tolist()
         coder = Coder()
         coder.encode(sorted(set(regions), key=lambda name: (name is None, name or "")))
+        good = table.vendor * (int(substance.max(initial=0)) + 1) + substance
+        region = coder.encode(regions)
+        size = np.unique(log_quantity, return_inverse=True)[1]
+        same = np.zeros(len(table), dtype=np.int64)
+        for codes in (table.offer, good, region, size):
+            same = np.unique(same * (int(codes.max(initial=0)) + 1) + codes, return_inverse=True)[1].astype(np.int64)
         return cls(
-            np.where(np.isfinite(log_price), log_price, np.nan), log_quantity,
-            table.vendor * (int(substance.max(initial=0)) + 1) + substance, table.vendor, coder.encode(regions),
-            table.vendor_known(),
+            np.where(np.isfinite(log_price), log_price, np.nan), log_quantity, good, table.vendor, region,
+            table.vendor_known(), same,
         )
+
+    def thin(self, rows: Whole, later: NDArray[np.float64]) -> _Votes:
+        """Votes that differ in nothing but day and price as one, with their number and mean: least squares, and the
+        sums of its scores by seller, come out the same."""
+        cells, first, where, count = np.unique(
+            self.same[rows] * 2 + later.astype(np.int64), return_index=True, return_inverse=True, return_counts=True)
+        mean = np.bincount(where, self.log_price[rows], len(cells)) / count
+        return _Votes(rows[first], later[first], count.astype(np.float64), mean)
+
+
+@dataclass(frozen=True)
+class _Votes:
+    """`rows`: one vote that stands for `count` of them; `log_price`: their mean."""
+
+    rows: Whole
+    later: NDArray[np.float64]
+    count: NDArray[np.float64]
+    log_price: NDArray[np.float64]
 
 
 def _step(
@@ -165,12 +190,14 @@ class _Link:
 
 def _regress(goods: _Goods, rows: Whole, later: NDArray[np.float64]) -> _Link:
     """One regression with the sellers' effects taken out; terms are link, slope, and a region each but the first."""
-    regions = np.unique(goods.region[rows])[1:]
-    columns = [later, goods.log_quantity[rows], *(np.equal(goods.region[rows], region) for region in regions)]
-    x = np.stack([column.astype(np.float64) for column in columns], axis=1)
-    within = demean(np.column_stack([x, goods.log_price[rows]]), goods.good[rows])
+    votes = goods.thin(rows, later)
+    at = votes.rows
+    regions = np.unique(goods.region[at])[1:]
+    columns = [votes.later, goods.log_quantity[at], *(np.equal(goods.region[at], region) for region in regions)]
+    table = np.stack([*(column.astype(np.float64) for column in columns), votes.log_price], axis=1)
+    within = demean(table, goods.good[at], votes.count) * np.sqrt(votes.count)[:, None]
     found = fit(within[:, :-1], within[:, -1])
-    clusters, cluster = np.unique(goods.vendor[rows], return_inverse=True)
+    clusters, cluster = np.unique(goods.vendor[at], return_inverse=True)
     added = influence(found, cluster.astype(np.int64), len(clusters))
     error = np.zeros(len(goods.known))
     error[clusters] = added[:, 0]

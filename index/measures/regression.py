@@ -34,22 +34,35 @@ def fit(x: Floats, y: Floats) -> Fit:
     # a column that is nothing but rounding after effects were taken out tells nothing
     dead = scale <= 1e-9 * max(1.0, math.sqrt(len(x)))
     scaled = np.where(dead, 0.0, x / np.where(dead, 1.0, scale))
-    values, vectors = np.linalg.eigh(scaled.T @ scaled)
-    usable = values > 1e-10 * max(float(values.max(initial=0.0)), 1e-300)
-    inverse = (vectors[:, usable] / values[usable]) @ vectors[:, usable].T
-    # determined: no part of it lies in the null space
-    known = (vectors[:, ~usable] ** 2).sum(axis=1) < 1e-8
+    inverse, known, rank = _invert(scaled.T @ scaled)
     unit = np.where(dead, 0.0, 1.0 / np.where(dead, 1.0, scale))
     bread = unit[:, None] * inverse * unit[None, :]
     coefficients = bread @ (x.T @ y)
-    return Fit(x, coefficients, y - x @ coefficients, bread, known & ~dead, int(usable.sum()))
+    return Fit(x, coefficients, y - x @ coefficients, bread, known & ~dead, rank)
 
 
-def demean(columns: Floats, group: NDArray[np.int64]) -> Floats:
-    """Columns (rows, terms) with the mean of each group taken out (Frisch-Waugh-Lovell: the same as a dummy each)."""
+def _invert(gram: Floats) -> tuple[Floats, NDArray[np.bool_], int]:
+    """(Pseudo-)inverse of a Gram matrix with ones (or zeros) on its diagonal, which terms it determines, its rank."""
+    try:
+        # ten times quicker than the eigenvectors, and nearly always enough
+        if float((np.diag(np.linalg.cholesky(gram)) ** 2).min(initial=1.0)) > 1e-8:
+            whole: Floats = np.linalg.inv(gram).astype(np.float64)
+            return whole, np.ones(len(gram), dtype=bool), len(gram)
+    except np.linalg.LinAlgError:
+        pass  # short of rank
+    values, vectors = np.linalg.eigh(gram)
+    usable = values > 1e-10 * max(float(values.max(initial=0.0)), 1e-300)
+    inverse: Floats = (vectors[:, usable] / values[usable]) @ vectors[:, usable].T
+    # determined: no part of it lies in the null space
+    return inverse, (vectors[:, ~usable] ** 2).sum(axis=1) < 1e-8, int(usable.sum())
+
+
+def demean(columns: Floats, group: NDArray[np.int64], weight: Floats) -> Floats:
+    """Columns (rows, terms) with the weighted mean of each group taken out (Frisch-Waugh-Lovell: the same as a dummy
+    for each group)."""
     codes = np.unique(group, return_inverse=True)[1]
-    sizes = np.bincount(codes)
-    means = np.stack([np.bincount(codes, column) / sizes for column in columns.T], axis=1)
+    sizes = np.bincount(codes, weight)
+    means = np.stack([np.bincount(codes, column * weight) / sizes for column in columns.T], axis=1)
     found: Floats = columns - means[codes]
     return found
 

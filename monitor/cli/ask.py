@@ -146,9 +146,16 @@ def trends(
     by: Annotated[str, typer.Option(help="day, week or month.")] = "week",
     split: Annotated[Many, typer.Option(help="A series for each substance, region, market … (repeatable).")] = None,
     with_flagged: Annotated[bool, typer.Option(help="Keep prices flagged as placeholder, outlier …")] = False,
-    currency: Annotated[str, typer.Option(help="usd, or quoted: the seller's own.")] = "usd",
-    method: Annotated[str, typer.Option(help="turnover: stock.")] = "stock",
-    of: Annotated[str | None, typer.Option(help="share, concentration: of turnover or listings.")] = None,
+    currency: Annotated[
+        str | None, typer.Option(help="usd, or quoted: the seller's own (the default of price-index).")
+    ] = None,
+    method: Annotated[
+        str, typer.Option(help="turnover: stock, feedback, soska-christin, kruithof, or all side by side.")
+    ] = "stock",
+    of: Annotated[str | None, typer.Option(help="share, concentration, event …: of which measure.")] = None,
+    at: Annotated[str | None, typer.Option(help="event: the day from which on things are different.")] = None,
+    control: Annotated[Many, typer.Option(help="event: FIELD=VALUE of a control series (repeatable).")] = None,
+    sensitivity: Annotated[bool, typer.Option(help="turnover: what fewer crawls would have seen.")] = False,
     seed: Annotated[int, typer.Option(help="Of the bootstrap of the intervals.")] = 0,
 ) -> None:
     """A measure over time. A gap is not zero: a bucket without a complete-enough crawl is empty and says why."""
@@ -178,14 +185,34 @@ def trends(
             by=cast("By", by),  # checked there, with a suggestion
             split=splits,
             with_flagged=with_flagged,
-            currency=cast("Money", currency),
+            currency=cast("Money | None", currency),
             method=method,
             of=cast("Of | None", of),
+            at=_date(at, "--at"),
+            control=_control(control),
+            sensitivity=sensitivity,
             seed=seed,
         )
         if not any(row.n for row in rows):
             note(explain_empty(store, where) or "Every bucket is a gap: see the reasons beside them.")
         write_rows([to_json(row) for row in rows], state.form)
+
+
+def _control(pairs: Many) -> Filter | None:
+    if not pairs:
+        return None
+    from index.store import Filter
+
+    known = [name for name in Filter.model_fields if name not in ("first", "last")]
+    fields: dict[str, tuple[str, ...]] = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        key = name.strip().replace("-", "_")
+        if not value.strip() or key not in known:
+            remedy = f"Fields: {', '.join(known).replace('_', '-')}."
+            raise UsageError(f"--control {pair!r} is no FIELD=VALUE.", remedy=remedy)
+        fields[key] = (*fields.get(key, ()), value.strip())
+    return Filter.model_validate(fields)
 
 
 @app.command()

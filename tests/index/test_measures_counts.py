@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from measure_world import START, a_day, crawl, fill, offer_day, on, seen
 
 from config.errors import UsageError
-from extract.observation import CrawlOutcome
+from extract.observation import Coverage, CoverageBasis, CrawlOutcome
 from index.measures import TrendRow, explain_empty, to_json, trends
 from index.store import Filter, Store
 
@@ -277,3 +277,13 @@ def test_an_empty_answer_says_which_part_excluded_everything(filled: Filled) -> 
 def test_unused_helper_days_are_ignored_by_counts(filled: Filled) -> None:
     store = filled([crawl(0)], [], [offer_day(0, "a")])
     assert values(trends(store, "offers", Filter(), by="day")) == [0.0]
+
+
+def test_coverage_on_each_basis_stands_beside_the_one_that_counts(filled: Filled) -> None:
+    one, two = crawl(0), crawl(1)
+    frontier = Coverage(seen=80, expected=100, value=0.8, basis=CoverageBasis.FRONTIER)
+    store = filled([one.model_copy(update={"coverage": (*one.coverage, frontier)}), two], [])
+    (row,) = trends(store, "coverage", Filter(), by="week")
+    assert row.value == 1.0
+    assert {name: row.extras[name] for name in ("site-total", "frontier", "routes", "neighbours")} == {
+        "site-total": 1.0, "frontier": 0.8, "routes": None, "neighbours": None}

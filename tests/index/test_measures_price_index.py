@@ -61,8 +61,12 @@ def test_demeaning_equals_a_dummy_for_each_group() -> None:
     x, y = dice.normal(size=(40, 2)), dice.normal(size=40)
     dummies = np.stack([group == each for each in np.unique(group)], axis=1).astype(float)
     whole = np.linalg.lstsq(np.column_stack([x, dummies]), y, rcond=None)[0]
-    within = demean(np.column_stack([x, y]), group)
+    within = demean(np.column_stack([x, y]), group, np.ones(40))
     assert fit(within[:, :2], within[:, 2]).coefficients == pytest.approx(whole[:2])
+    # weights: as often as they say
+    count = dice.integers(1, 4, 40)
+    often = demean(np.repeat(np.column_stack([x, y]), count, axis=0), np.repeat(group, count), np.ones(count.sum()))
+    assert np.repeat(demean(np.column_stack([x, y]), group, count * 1.0), count, axis=0) == pytest.approx(often)
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 9, 10, 29, 30, 31, 200, 5000])
@@ -90,10 +94,11 @@ def noisy(prices: list[float], *, sellers: int, seed: int) -> list[dict[str, Any
                 if region == "GE-AJ" and vendor % 3:
                     continue
                 quantity = float(dice.choice([0.5, 1.0, 2.0 + week]))
-                log = math.log(level) + dear + effect - 0.15 * math.log(quantity) + dice.normal() * 0.05
-                days.append({"day": 7 * week + vendor % 7, "offer": f"{vendor}-{week}-{region}", "vendor": f"t:{vendor}",
-                             "region": region, "quantity": quantity, "unit_price": round(math.exp(log) * 10_000),
-                             "unit_price_usd": 1, "currency": "RUB"})
+                for day in range(vendor % 7, 7, 2):
+                    log = math.log(level) + dear + effect - 0.15 * math.log(quantity) + dice.normal() * 0.05
+                    days.append({"day": 7 * week + day, "offer": f"{vendor}-{week}-{region}", "vendor": f"t:{vendor}",
+                                 "region": region, "quantity": quantity, "unit_price": round(math.exp(log) * 10_000),
+                                 "unit_price_usd": 1, "currency": "RUB"})
     return days
 
 

@@ -18,6 +18,8 @@ from index.open import open_store
 from index.store import Filter, Store
 
 DAYS = 35
+MORE: dict[str, dict[str, Any]] = {"event": {"at": a_day(20)}, "turnover": {"method": "all"}}
+"""What some measures need, or have besides."""
 QUESTIONS: list[tuple[dict[str, Any], Filter]] = [
     ({"by": "day"}, Filter()),
     ({"by": "week", "split": ["substance"]}, Filter()),
@@ -65,7 +67,8 @@ def history() -> tuple[list[Crawl], list[Observation]]:
                     continue
                 stock[name] = stock[name] + 8 if dice.random() < 0.1 else max(0, stock[name] - dice.randrange(3))
                 price = dice.randrange(1_000, 9_000)
-                observations.append(seen(made, **offer, ready=stock[name], amount=price * 90, amount_usd=price,
+                observations.append(seen(made, **offer, ready=stock[name],
+                                         feedback=day // 2 + len(offer["offer"]) if market == "x" else None, amount=price * 90, amount_usd=price,
                                          unit_price=price * 9_000, unit_price_usd=price * 100,
                                          flags=("holding",) if dice.random() < 0.05 else ()))
     return crawls, observations
@@ -112,15 +115,17 @@ def test_every_measure_answers_every_question_with_whole_rows(small: Store, meas
             continue
         if measure == "concentration" and "vendor" in split:
             continue
-        rows = trends(small, measure, where, **arguments)
-        keys = [(row.bucket, *row.splits.values(), row.extras.get("unit"), row.extras.get("currency")) for row in rows]
+        rows = trends(small, measure, where, **arguments, **MORE.get(measure, {}))
+        named = ("unit", "currency", "method", "days", "term", "role")
+        keys = [(row.bucket, *row.splits.values(), *(row.extras.get(name) for name in named)) for row in rows]
         assert len(set(keys)) == len(keys), "a row twice"
         series = {tuple(row.splits.values()) for row in rows}
         assert {(row.bucket, tuple(row.splits.values())) for row in rows} == {
-            (bucket, key) for bucket in {row.bucket for row in rows} for key in series}, "a hole"
+            (bucket, key) for bucket in {row.bucket for row in rows} for key in series} or measure == "event", "a hole"
         for row in rows:
             assert (row.value is None) == (row.reason is not None)
             assert (row.low is None) == (row.high is None)
+            assert all(cell == cell for cell in to_json(row).values()), "not a number"
             if row.low is not None and row.high is not None:
                 assert row.low <= row.high
 
@@ -136,8 +141,11 @@ def test_both_stores_give_the_same_rows(small: Store, elastic_url: str) -> None:
                 split = arguments.get("split", [])
                 if measure in {"coverage", "concentration"} and split not in ([], ["market"]):
                     continue
-                expected = [to_json(row) for row in trends(small, measure, where, **arguments)]
-                assert [to_json(row) for row in trends(other, measure, where, **arguments)] == expected
+                more = arguments | MORE.get(measure, {})
+                expected = [to_json(row) for row in trends(small, measure, where, **more)]
+                assert [to_json(row) for row in trends(other, measure, where, **more)] == expected
+        thinned = [trends(each, "turnover", Filter(), by="week", sensitivity=True) for each in (small, other)]
+        assert thinned[0] == thinned[1]
         empty = Filter(substance=("mdna",), region=("GE",))
         assert explain_empty(other, empty) == explain_empty(small, empty)
     finally:
