@@ -4,6 +4,7 @@ WORKDIR /opt/dropline
 COPY requirements.lock ./
 RUN pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE NOTICE scrapy.cfg ./
+COPY docs docs
 COPY config config
 COPY crawler crawler
 COPY extract extract

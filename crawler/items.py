@@ -169,6 +169,10 @@ class Crawl(Record):
     """The market's own scope comes first."""
     tz: str = "UTC"
     """IANA zone of the market: its local date is what is counted by."""
+    country: str | None = None
+    """ISO alpha-2, where all places of the market lie in one country: it settles names that several countries have."""
+    pieces_as_grams: bool = False
+    """The site labels every quantity in grams, ten pills as well."""
     source: str | None = None
     """For imports and replays: the file's name (never its path)."""
     dropped: dict[str, int] = Field(default_factory=dict)

@@ -1,22 +1,34 @@
-"""One crawl in the making: what the spider works with, and the Crawl record it ends in. No Scrapy here."""
+"""One crawl in the making: what the spider works with, and the Crawl record it ends in. No Scrapy here.
+
+`begin_job` begins a crawl, or goes on with the one that a kill left unfinished.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from crawler.drift import measure_fill
+from crawler.frontier import Journal, MarketLock, Step, find_journals, frontier_path, read_steps
 from crawler.items import Crawl, CrawlKind, CrawlOutcome, Listing, Page, build_crawl_id
-from crawler.log import CrawlLog
+from crawler.limits import Limits
+from crawler.log import CrawlLog, is_finished, iter_log
 from crawler.market import Market
+from crawler.mirrors import Mirrors
 from crawler.pages import PageObject
 from crawler.readings import Readings
-from crawler.tally import Tally
+from crawler.tally import Pending, Tally
 
 logger = logging.getLogger(__name__)
+
+RESUME_WITHIN = timedelta(hours=24)
+"""A crawl begun longer ago than this is not gone on with: its first pages are no sight of the market any more."""
+SYNC_STEPS = 64
+"""Pages after which log and journal are forced to the disk."""
 
 
 class ListingMasker(Protocol):
@@ -32,16 +44,36 @@ class CrawlJob:
     market: Market
     pages: PageObject
     crawl: Crawl
-    bases: tuple[str, ...]
+    mirrors: Mirrors
     masker: ListingMasker
-    log: CrawlLog
+    lock: MarketLock
+    limits: Limits
     readings: Readings
     clock: Callable[[], datetime]
+    log: CrawlLog = field(init=False)
+    journal: Journal = field(init=False)
     keep: Callable[[Page], None] | None = None
     tally: Tally = field(default_factory=Tally)
+    seen: dict[str, Listing] = field(default_factory=dict)
+    """The listings logged so far, as last logged."""
     result: Crawl | None = None
     failure: Exception | None = None
     """Of our own side (a full disk, an unmasked listing): the first one; the crawl then counts as failed."""
+    _unsynced: int = 0
+
+    def take(self, step: Step, listings: Iterable[Listing] = ()) -> list[Pending]:
+        """Writes the listings, then the step that says where they came from; the addresses the step adds."""
+        fresh = list(listings)
+        self.log.append(fresh)
+        self.seen.update((listing.listing, listing) for listing in fresh)
+        step = step.model_copy(update={"log": self.log.size})
+        self.journal.write(step)
+        self._unsynced += 1
+        if self._unsynced >= SYNC_STEPS:
+            self._unsynced = 0
+            self.log.sync()
+            self.journal.sync()
+        return self.tally.apply(step)
 
     def fail(self, error: Exception) -> None:
         """Notes an error that ends the crawl."""
@@ -52,28 +84,48 @@ class CrawlJob:
         """Ends the log with the finished Crawl. A second call changes nothing."""
         if self.result is not None:
             return self.result
-        tally, bounds = self.tally, self.market.bounds
-        coverage = tally.coverage()
-        unread = {f"unread {name}": count for name, count in sorted(tally.unread.items())}
-        self.result = self.crawl.model_copy(
-            update={
-                "finished": max(self.crawl.started, self.clock()),
-                "outcome": tally.outcome(bounds, coverage),
-                "pages": dict(tally.pages),
-                "listings": len(tally.listings),
-                "coverage": coverage,
-                "dropped": {**dict(sorted(tally.dropped.items())), **unread},
-            }
-        )
-        if bounds.max_listings is not None and len(tally.listings) > bounds.max_listings:
-            logger.warning("%s: %d listings, more than max_listings", self.crawl.id, len(tally.listings))
+        finished = max(self.crawl.started, self.clock())
+        self.result = build_finished(self.crawl, self.market, self.tally, self.seen, finished)
         try:
             self.log.finish(self.result)
+            self.journal.remove()
+            self.mirrors.finish()
         except OSError as error:
             self.fail(error)
         finally:
-            self.readings.close()
+            self.close()
         return self.result
+
+    def close(self) -> None:
+        """Lets go of every file without ending the crawl."""
+        self.journal.close()
+        self.log.close()
+        self.readings.close()
+        self.lock.release()
+
+
+def build_finished(
+    crawl: Crawl, market: Market, tally: Tally, seen: Mapping[str, Listing], finished: datetime
+) -> Crawl:
+    """The record a crawl ends in. Broken bounds stand in `dropped`, in words, and in the log of the program."""
+    tally.fill = measure_fill(seen)
+    coverage = tally.coverage()
+    broken = tally.broken(market.bounds)
+    for message in broken:
+        logger.warning("%s: %s", crawl.id, message)
+    if market.bounds.max_listings is not None and len(tally.listings) > market.bounds.max_listings:
+        logger.warning("%s: %d listings, more than max_listings", crawl.id, len(tally.listings))
+    unread = {f"unread {name}": count for name, count in sorted(tally.unread.items())}
+    return crawl.model_copy(
+        update={
+            "finished": finished,
+            "outcome": tally.outcome(market.bounds, coverage),
+            "pages": dict(tally.pages),
+            "listings": len(tally.listings),
+            "coverage": coverage,
+            "dropped": {**dict(sorted(tally.dropped.items())), **unread, **{f"bound: {one}": 1 for one in broken}},
+        }
+    )
 
 
 def begin_job(
@@ -88,29 +140,86 @@ def begin_job(
     kind: CrawlKind = CrawlKind.FULL,
     keep: Callable[[Page], None] | None = None,
 ) -> CrawlJob:
-    """Opens the crawl's log and the market's readings under `data_dir`. Raises InputError if that crawl exists."""
-    crawl = Crawl(
+    """Opens the crawl's log, its journal and the market's readings under `data_dir`.
+
+    An unfinished crawl of that market, begun within 24 hours before `started`, is gone on with; older ones are ended as
+    they are. Raises InputError if a crawl of that moment exists, UsageError where another process crawls the market,
+    the operator has stopped crawling, or it is outside the market's working hours.
+    """
+    lock = MarketLock(data_dir, market.id)
+    try:
+        readings = Readings(data_dir, market.id)
+        try:
+            limits = Limits(market, data_dir, readings)
+            limits.check_may_begin(started)
+            crawl = _find_unfinished(market, data_dir, started)
+            job = CrawlJob(
+                market=market,
+                pages=pages,
+                crawl=crawl or _begin(market, started, kind),
+                mirrors=Mirrors(bases, readings, started),
+                masker=masker,
+                lock=lock,
+                limits=limits,
+                readings=readings,
+                clock=clock,
+                keep=keep,
+            )
+            if crawl is None:
+                job.log = CrawlLog(data_dir / "logs", job.crawl)
+                job.journal = Journal(frontier_path(data_dir, market.id, job.crawl.id))
+            else:
+                logger.info("going on with crawl %s", crawl.id)
+                job.log, job.journal, job.tally, job.seen = _take_up(crawl, data_dir)
+        except BaseException:
+            readings.close()
+            raise
+    except BaseException:
+        lock.release()
+        raise
+    return job
+
+
+def _begin(market: Market, started: datetime, kind: CrawlKind) -> Crawl:
+    return Crawl(
         id=build_crawl_id(market.id, started),
         market=market.id,
         kind=kind,
         started=started,
         outcome=CrawlOutcome.PARTIAL,
         tz=market.tz,
+        country=market.country,
+        pieces_as_grams=market.pieces_as_grams,
     )
-    readings = Readings(data_dir, market.id)
-    try:
-        log = CrawlLog(data_dir / "logs", crawl)
-    except BaseException:
-        readings.close()
-        raise
-    return CrawlJob(
-        market=market,
-        pages=pages,
-        crawl=crawl,
-        bases=bases,
-        masker=masker,
-        log=log,
-        readings=readings,
-        clock=clock,
-        keep=keep,
-    )
+
+
+def _take_up(crawl: Crawl, data_dir: Path) -> tuple[CrawlLog, Journal, Tally, dict[str, Listing]]:
+    """What an unfinished crawl had come to; log and journal are cut to what holds and stand open for more."""
+    log = CrawlLog(data_dir / "logs", crawl, resume=True)
+    path = frontier_path(data_dir, crawl.market, crawl.id)
+    steps, size = read_steps(path, log.size)
+    tally = Tally()
+    for step in steps:
+        tally.apply(step)
+    seen = {listing.listing: listing for listing in iter_log(log.path)[1]}
+    return log, Journal(path, keep=size), tally, seen
+
+
+def _find_unfinished(market: Market, data_dir: Path, started: datetime) -> Crawl | None:
+    """The newest crawl that never ended, if it is young enough. Older ones are ended here; journals that no crawl
+    needs are removed."""
+    found: Crawl | None = None
+    for path in list(find_journals(data_dir, market.id)):
+        log = data_dir / "logs" / market.id / path.name
+        if not log.is_file() or log.stat().st_size == 0 or is_finished(log):
+            path.unlink()
+            continue
+        crawl = iter_log(log)[0]
+        if found is None and started - crawl.started < RESUME_WITHIN:
+            found = crawl
+            continue
+        opened, journal, tally, seen = _take_up(crawl, data_dir)
+        last = max((listing.observed_at for listing in seen.values()), default=crawl.started)
+        opened.finish(build_finished(crawl, market, tally, seen, last))
+        journal.remove()
+    return found

@@ -1,10 +1,10 @@
 """The durable log of one crawl: the permanent record, written before anything else happens to a Listing.
 
 `DATA/logs/<market>/<crawl id>.jsonl`: a first line `{"crawl": …}` (as begun), lines `{"listing": …}`, and a last line
-`{"finished": …}`. Append-only, handed to the system per batch, forced to the disk every
-`SYNC_EVERY` listings and at the end. A listing may be written again in the same
-crawl when more of it was seen: the later line replaces the earlier one, and readers get each listing once. A torn last
-line (after a crash) is recognised and dropped; a crawl without a last line counts as partial.
+`{"finished": …}`. Append-only, handed to the system per batch, forced to the disk every `SYNC_EVERY` listings and at
+the end. A crawl that was killed goes on in its log. A listing may be written again in the same crawl when more of it
+was seen: the later line replaces the earlier one, and readers get each listing once. A torn last line (after a crash)
+is recognised and dropped; a crawl without a last line counts as partial.
 """
 
 from __future__ import annotations
@@ -49,22 +49,31 @@ def _line(kind: str, record: Crawl | Listing) -> bytes:
 class CrawlLog:
     """Writes one log. Use as a context manager; `finish` ends it.
 
-    Raises InputError for a log of that crawl that exists already, and for a listing that is not masked.
+    `resume` goes on with the log of a crawl that never finished, after cutting off a torn last line. Raises InputError
+    for a log of that crawl that exists already (without `resume`), and for a listing that is not masked.
     """
 
-    def __init__(self, logs_dir: Path, crawl: Crawl) -> None:
+    def __init__(self, logs_dir: Path, crawl: Crawl, *, resume: bool = False) -> None:
         self.path = log_path(logs_dir, crawl)
         self.crawl = crawl
+        self._unsynced = 0
+        if resume:
+            self.size = _whole_lines(self.path)
+            os.truncate(self.path, self.size)
+            self._file: IO[bytes] | None = self.path.open("ab")
+            return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._file: IO[bytes] | None = self.path.open("xb")
+            self._file = self.path.open("xb")
         except FileExistsError as error:
             raise InputError(
                 "There is a log of this crawl already.", file=self.path, remedy="Start the crawl at another time."
             ) from error
-        self._unsynced = 0
-        self._file.write(_line("crawl", crawl))
-        self._sync()
+        line = _line("crawl", crawl)
+        self.size = len(line)
+        """Bytes handed to the system so far."""
+        self._file.write(line)
+        self.sync()
 
     def __enter__(self) -> CrawlLog:
         return self
@@ -74,7 +83,8 @@ class CrawlLog:
     ) -> None:
         self.close()
 
-    def _sync(self) -> None:
+    def sync(self) -> None:
+        """Forces what was written to the disk."""
         if self._file is not None:
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -96,24 +106,41 @@ class CrawlLog:
                 raise InputError(f"A listing of crawl {listing.crawl!r} does not belong here.", file=self.path)
             lines.append(_line("listing", listing))
         if lines:
-            self._file.write(b"".join(lines))
+            data = b"".join(lines)
+            self._file.write(data)
             self._file.flush()
+            self.size += len(data)
             self._unsynced += len(lines)
             if self._unsynced >= SYNC_EVERY:
-                self._sync()
+                self.sync()
 
     def finish(self, crawl: Crawl) -> None:
         """Writes the last line and closes."""
         if self._file is None:
             raise InputError("The log is closed.", file=self.path)
         self._file.write(_line("finished", crawl))
-        self._sync()
+        self.sync()
         self.close()
 
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _whole_lines(path: Path) -> int:
+    """Bytes up to the end of the last whole line."""
+    with path.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        end = file.tell()
+        while end > 0:
+            start = max(0, end - 65_536)
+            file.seek(start)
+            at = file.read(end - start).rfind(b"\n")
+            if at >= 0:
+                return start + at + 1
+            end = start
+    return 0
 
 
 def iter_log(path: Path) -> tuple[Crawl, Iterator[Listing]]:

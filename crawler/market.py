@@ -171,6 +171,8 @@ class Budget(_Part):
     page_bytes: int = Field(default=4_000_000, ge=1_000)
     """Largest page, before and after decompression."""
     retries: int = Field(default=3, ge=0, le=10)
+    hours: tuple[Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")], ...] = ()
+    """When the market is crawled at all, in its own zone: `22:00-06:30`. None: always."""
 
 
 class ArchiveRules(_Part):
@@ -189,6 +191,19 @@ class Bounds(_Part):
     max_listings: int | None = Field(default=None, ge=1)
     max_unread_share: float = Field(default=0.2, ge=0, le=1)
     """Unread values per listing and field above which the crawl is only partial."""
+    fill: dict[str, float] = Field(default_factory=dict)
+    """By field (`vendor`, `description`, `offer.price`, …): the share of listings that carry it, at least."""
+
+    @field_validator("fill")
+    @classmethod
+    def _shares(cls, values: dict[str, float]) -> dict[str, float]:
+        for name, share in values.items():
+            part = OfferBlock if name.startswith("offer.") else ListingFields
+            if name.removeprefix("offer.") not in part.model_fields:
+                raise ValueError(f"{name!r} is no field of a listing")
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name}: a share lies between 0 and 1")
+        return values
 
 
 class Market(_Part):
@@ -204,6 +219,8 @@ class Market(_Part):
     """IANA zone of the market's own days."""
     country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
     """ISO 3166-1 alpha-2, where all the market's places lie in one country."""
+    pieces_as_grams: bool = False
+    """The site labels every quantity in grams, ten pills as well."""
     languages: tuple[str, ...] = Field(min_length=1)
     addresses: tuple[str, ...] = ()
     """Onion mirrors, without path. Normally left to the operator's file."""

@@ -53,10 +53,16 @@ class OffMarket(IgnoreRequest):
     """A request that does not belong to the market."""
 
 
+class Stopping(IgnoreRequest):
+    """A request that was still waiting when the crawl decided to end."""
+
+
 class MarketGate:
-    """Only pages of the market's own mirrors, only by GET, each with the market's SOCKS identity."""
+    """Only pages of the market's own mirrors, only by GET, each with the market's SOCKS identity; none once the crawl
+    has decided to end."""
 
     def __init__(self, crawler: Crawler) -> None:
+        self._crawler = crawler
         transport = crawler.settings.get(TRANSPORT)
         if not isinstance(transport, Tor | Loopback):
             remedy = "Use `dropline crawl`, or `scrapy crawl market`."
@@ -72,6 +78,8 @@ class MarketGate:
         return cls(crawler)
 
     def process_request(self, request: Request) -> None:
+        if getattr(self._crawler.spider, "stopping", False):
+            raise Stopping(f"not asked for any more: {request.url}")
         parts = urlsplit(request.url)
         if not self._is_ours(request.url):
             raise OffMarket(f"refused, not an address this crawl may reach: {request.url}")

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from config.errors import UsageError
 from config.settings import load_settings
 from crawler import settings as project
+from crawler.archive import Archive
 from crawler.authorisation import check_authorised
 from crawler.handlers import IDENTITY, TOTAL_SECONDS, TRANSPORT
 from crawler.job import CrawlJob, begin_job
@@ -16,6 +17,7 @@ from crawler.market import Market, load_market
 from crawler.middlewares import ALLOWED_HOSTS, BACKOFF_SECONDS, RETRIES
 from crawler.pages import load_pages
 from crawler.privacy import Masker, load_or_make_key
+from crawler.session import load_session
 from crawler.transport import Loopback, Tor, Transport, check_transport
 
 if TYPE_CHECKING:
@@ -57,6 +59,10 @@ def market_settings(market: Market, transport: Transport) -> dict[str, Any]:
         "CONCURRENT_REQUESTS": budget.in_flight,
         "CONCURRENT_REQUESTS_PER_DOMAIN": budget.in_flight,
         "DOWNLOAD_DELAY": budget.delay,
+        # between two requests 0.5 to 1.5 times the delay: a fixed beat would tell a machine
+        "DOWNLOAD_DELAY_JITTER": 0.5,
+        "AUTOTHROTTLE_START_DELAY": budget.delay,
+        "AUTOTHROTTLE_TARGET_CONCURRENCY": float(budget.in_flight),
     }
     if market.demo:  # our own server: nobody to be polite to
         settings |= {"AUTOTHROTTLE_ENABLED": False, BACKOFF_SECONDS: 0.02}
@@ -74,15 +80,19 @@ def build_project_job(crawler: Crawler, market_id: str | None) -> CrawlJob:
     market = load_market(market_id)
     started = datetime.now(UTC)
     entry = check_authorised(market.id, settings.authorisations_path, started.date())
-    transport = Tor(settings.tor_socks, entry.addresses or market.addresses, entry.cookies)
+    session = load_session(settings.data_dir, market.id)
+    cookies = entry.cookies if session is None else {**entry.cookies, **session.cookies}
+    transport = Tor(settings.tor_socks, entry.addresses or market.addresses, cookies)
     for name, value in market_settings(market, transport).items():
         crawler.settings.set(name, value, priority=LOCK)
+    pages = load_pages(market)
     return begin_job(
         market,
-        load_pages(market),
+        pages,
         started=started,
         bases=transport.bases,
         masker=Masker(*load_or_make_key(settings.key_path)),
         data_dir=settings.data_dir,
         clock=lambda: datetime.now(UTC),
+        keep=Archive(settings.data_dir / "archive", pages).keep,
     )

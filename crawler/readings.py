@@ -17,6 +17,7 @@ from crawler.items import Listing, Offer
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS reading (listing TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS mirror (address TEXT PRIMARY KEY, failed INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS spent (day TEXT PRIMARY KEY, pages INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
 """
 _CHUNK = 500
@@ -75,6 +76,21 @@ class Readings:
         with self._db:
             self._db.executemany("DELETE FROM reading WHERE listing = ?", [(ident,) for ident in gone])
         return len(gone)
+
+    def since(self, moment: datetime) -> list[Listing]:
+        """All readings made at or after `moment`."""
+        found = [Listing.model_validate_json(body) for (body,) in self._db.execute("SELECT body FROM reading")]
+        return [listing for listing in found if listing.observed_at >= moment]
+
+    def by_health(self, addresses: Iterable[str]) -> tuple[str, ...]:
+        """The mirrors, those that failed in their last crawl after the others, else in the order given."""
+        failed = {address for (address,) in self._db.execute("SELECT address FROM mirror WHERE failed")}
+        return tuple(sorted(addresses, key=lambda address: address in failed))
+
+    def note_mirror(self, address: str, *, failed: bool) -> None:
+        """Keeps how a mirror did in this crawl."""
+        with self._db:
+            self._db.execute("INSERT OR REPLACE INTO mirror VALUES (?, ?)", (address, failed))
 
     def spend(self, moment: datetime, pages: int, size: int) -> None:
         """Counts pages and bytes asked of the market on that (UTC) day."""

@@ -118,6 +118,8 @@ def replay_saved(
         started=observed_at,
         outcome=CrawlOutcome.PARTIAL,
         tz=record.tz,
+        country=record.country,
+        pieces_as_grams=record.pieces_as_grams,
         source=", ".join(path.name for path in paths)[:200] or None,
     )
     path = log_path(data_dir / "logs", begun)

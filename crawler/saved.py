@@ -188,6 +188,8 @@ def _iter_warc(file: Path, name: str) -> Iterator[SavedPage]:
                     fetched_at=_warc_date(record.rec_headers.get_header("WARC-Date")),
                     refused=page.refused,
                 )
+        except AttributeError:  # warcio's own, on a record without headers
+            yield SavedPage(name=f"{name} (rest)", refused="the archive is damaged from here on: cut off")
         except (ArchiveLoadFailed, *_DAMAGE) as error:
             yield SavedPage(name=f"{name} (rest)", refused=f"the archive is damaged from here on: {error or 'cut off'}")
 

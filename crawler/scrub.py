@@ -29,12 +29,12 @@ _BUYERS_HEAD = re.compile(
     r"(?:\W|$)",
     re.IGNORECASE,
 )
-_BLOCKS = "//*[(self::table or self::ul or self::ol or self::dl or self::div or self::section or self::article or self::form)]"
+_BLOCKS = "|".join(f"//{name}" for name in ("table", "ul", "ol", "dl", "div", "section", "article", "form"))
 _ENDS = (b"</html>", b"</body>")
 
 
 class Scrubber:
-    """Compiled once per market. `scrub(body, content_type)` gives UTF-8 (for HTML), b"" for a page with nothing in it."""
+    """Compiled once per market. `scrub(body, content_type)` gives UTF-8 HTML, or b"" for a page with nothing in it."""
 
     def __init__(self, pages: PageObject) -> None:
         self._pages, self._market = pages, pages.market
@@ -48,9 +48,10 @@ class Scrubber:
         for selector in self._cut:
             for node in selector.nodes(tree):
                 _drop(node)
+        read = set(self._pages.read_nodes(tree))
         if self._market.archive.cut_buyers:
-            self._cut_buyers(tree)
-        _clean(tree)
+            _cut_buyers(tree, read)
+        _clean(tree, read)
         kept: bytes = html.tostring(tree, encoding="utf-8", doctype="<!DOCTYPE html>")
         closing = self._market.closing
         if is_truncated(body, closing):  # serialising closes every element: it must not look whole afterwards
@@ -60,12 +61,12 @@ class Scrubber:
             kept += f"\n{closing}".encode()
         return kept
 
-    def _cut_buyers(self, tree: Tree) -> None:
-        read = set(self._pages.read_nodes(tree))
-        needed = {above for node in read for above in (node, *node.iterancestors())}
-        for node in [one for one in tree.xpath(_BLOCKS) if _is_buyers(one)]:
-            if node not in needed and node.getparent() is not None:
-                _drop(node)
+
+def _cut_buyers(tree: Tree, read: set[Tree]) -> None:
+    needed = {above for node in read for above in (node, *node.iterancestors())}
+    for node in [one for one in tree.xpath(_BLOCKS) if _is_buyers(one)]:
+        if node not in needed:
+            _drop(node)
 
 
 def _is_buyers(node: Tree) -> bool:
@@ -82,7 +83,7 @@ def _drop(node: Tree) -> None:
         node.drop_tree()
 
 
-def _clean(tree: Tree) -> None:
+def _clean(tree: Tree, read: set[Tree]) -> None:
     for node in list(tree.iter()):
         if node.getparent() is not None and (not isinstance(node.tag, str) or node.tag.lower() in _GONE):
             _drop(node)
@@ -93,8 +94,6 @@ def _clean(tree: Tree) -> None:
                 plain in _ADDRESSES and re.match(r"\s*(?:data|javascript):", value, re.IGNORECASE)
             ) or (plain == "style" and "data:" in value.lower()):
                 del node.attrib[name]
-        if node.tag == "input" and (node.get("type") or "").lower() in {"hidden", "password", "text", ""}:
-            # tokens of the operator's session stand in hidden fields; listing ids may too, so only long ones go
-            value = node.get("value") or ""
-            if len(value) >= 16 and node.get("type", "").lower() == "hidden":
-                node.set("value", "")
+        hidden = node.tag == "input" and (node.get("type") or "").lower() == "hidden" and node not in read
+        if hidden and len(node.get("value") or "") >= 16:
+            node.set("value", "")  # a token of the operator's session; what is shorter may be a listing's id

@@ -83,11 +83,22 @@ def text_of(element: Tree) -> str:
     return squeeze(lines_of(element))
 
 
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def parse_html(body: bytes, *, content_type: str = "", encoding: str | None = None) -> Tree | None:
     """The tree of a page; None where nothing is in it.
 
-    Its encoding: BOM, header, <meta>, else `encoding`, UTF-8, cp1252 (the first that decodes).
+    Its encoding: BOM, header; UTF-8 where it is that beyond doubt, whatever it says itself (sites declare ISO-8859-1
+    and send UTF-8); <meta>; else `encoding`, UTF-8, cp1252 (the first that decodes).
     """
+    if "charset" not in content_type.lower() and not body.isascii() and _is_utf8(body):
+        content_type = "text/html; charset=utf-8"
 
     def guess(raw: bytes) -> str:
         for name in filter(None, (encoding, "utf-8")):

@@ -1,13 +1,18 @@
-"""What a crawl counts on its way, and what follows from it: the Crawl's outcome and coverage. No Scrapy here."""
+"""What a crawl counts on its way, and what follows from it: the Crawl's outcome and coverage. No Scrapy here.
+
+Everything is counted by `apply` from `Step`s: a crawl that goes on after a kill applies the steps of its journal and
+counts what it would have counted.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
 
+from crawler.drift import Fill, broken_bounds
+from crawler.frontier import Step
 from crawler.items import Coverage, CoverageBasis, CrawlOutcome, PageOutcome
 from crawler.market import Bounds
-from crawler.pages import ParsedPage
 
 Scope = tuple[str, str]
 """(kind, name) of a part of the market; kind is place or category."""
@@ -17,11 +22,26 @@ STOPS = {PageOutcome.LOGIN: CrawlOutcome.LOGIN_NEEDED, PageOutcome.CHALLENGE: Cr
 """Pages that mean that going on is pointless: only the operator can do something."""
 PATIENCE = 3
 """So many of them in a row end a crawl."""
+MAX_BARREN = 8
+"""Pages without an unknown listing in a row, after which links are not followed any further."""
+MAX_DOUBTFUL = 200
+"""Links followed from pages without news (after the first such page), beside two for each page with news. A calendar
+leads on for ever; a category tree ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An address to be asked for: a detail page if `listing` is set, else an index page."""
+
+    path: str
+    listing: str | None = None
+    barren: int = 0
+    """Pages in a row without news that led here."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of one crawl. `frontier` holds index addresses ever found, `read` those that gave an index page."""
+    """Counts of one crawl. `frontier` holds index paths ever found, `read` those that gave an index page."""
 
     pages: Counter[PageOutcome] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
@@ -31,29 +51,65 @@ class Tally:
     read: set[str] = field(default_factory=set)
     totals: dict[Scope | None, int] = field(default_factory=dict)
     scopes: dict[Scope, set[str]] = field(default_factory=dict)
+    pending: dict[str, Pending] = field(default_factory=dict)
+    detailed: set[str] = field(default_factory=set)
+    """Listings whose detail page was asked for."""
     stopped: CrawlOutcome | None = None
+    fill: Fill = field(default_factory=Fill)
     _refused: int = 0
+    _fruitful: int = 0
+    _doubtful: int = 0
 
-    def count_page(self, outcome: PageOutcome) -> bool:
-        """Counts a page. True if the crawl should end: too many logins or challenges in a row."""
+    def apply(self, step: Step) -> list[Pending]:
+        """Counts one step; the addresses it adds to the frontier. `stopped` is set where the crawl should end."""
+        asked = None if step.path is None else self.pending.pop(step.path, None)
+        if step.dropped is not None:
+            self.dropped[step.dropped] += 1
+        if step.withheld:
+            self.dropped["links of pages without news"] += step.withheld
+        self.unread.update(step.unread)
+        if step.outcome is not None:
+            self._count_page(step.outcome)
+        if step.path is not None and step.outcome in {PageOutcome.INDEX, PageOutcome.EMPTY}:
+            self._count_index(asked.path if asked is not None else step.path, step)
+        self.listings.update(step.seen)
+        made = [Pending(path, barren=step.barren) for path in step.index]
+        made += [Pending(path, listing) for listing, path in step.details]
+        self.frontier.update(step.index)
+        self.detailed.update(listing for listing, _ in step.details)
+        if step.barren > 1:
+            self._doubtful += len(step.index)
+        self.pending.update((one.path, one) for one in made)
+        return made
+
+    def _count_page(self, outcome: PageOutcome) -> None:
         self.pages[outcome] += 1
         if outcome in STOPS:
             self._refused += 1
             if self._refused >= PATIENCE:
                 self.stopped = STOPS[outcome]
-                return True
         elif outcome in GOOD:
             self._refused = 0
-        return False
 
-    def count_index(self, url: str, parsed: ParsedPage, listings: list[str]) -> None:
-        """Counts an index page that was read, with the (masked) ids on it."""
-        self.read.add(url)
-        self.listings.update(listings)
-        if parsed.scope is not None:
-            self.scopes.setdefault(parsed.scope, set()).update(listings)
-        if parsed.total is not None:
-            self.totals[parsed.scope] = max(parsed.total, self.totals.get(parsed.scope, 0))
+    def _count_index(self, path: str, step: Step) -> None:
+        self.read.add(path)
+        self._fruitful += not step.barren
+        if step.scope is not None:
+            self.scopes.setdefault(step.scope, set()).update(step.seen)
+        if step.total is not None:
+            self.totals[step.scope] = max(step.total, self.totals.get(step.scope, 0))
+
+    def has_news(self, seen: list[str]) -> bool:
+        """Whether one of those listings was not seen in this crawl before."""
+        return not self.listings.issuperset(seen)
+
+    def may_follow(self, barren: int, links: int) -> int:
+        """How many of the new links of an index page are followed, after `barren` pages in a row without news."""
+        if barren <= 1:
+            return links
+        if barren > MAX_BARREN:
+            return 0
+        return max(0, min(links, MAX_DOUBTFUL + 2 * self._fruitful - self._doubtful))
 
     def coverage(self) -> tuple[Coverage, ...]:
         """The market's scope first, then each place or category that was crawled apart.
@@ -95,6 +151,10 @@ class Tally:
             scope=known, name=name, seen=len(seen), expected=total, value=value, basis=CoverageBasis.SITE_TOTAL
         )
 
+    def broken(self, bounds: Bounds) -> list[str]:
+        """The bounds of the market that this crawl does not keep, in words."""
+        return broken_bounds(bounds, self.fill, self.unread, self.pages[PageOutcome.LISTING] + len(self.listings))
+
     def outcome(self, bounds: Bounds, coverage: tuple[Coverage, ...]) -> CrawlOutcome:
         """complete: enough of the market on a known basis, and within the market's bounds."""
         if not self.read:
@@ -104,9 +164,8 @@ class Tally:
             return STOPS.get(worst[0][0], CrawlOutcome.FAILED) if worst else CrawlOutcome.FAILED
         if self.stopped is not None:
             return self.stopped
-        if not coverage[0].complete_enough or len(self.listings) < bounds.min_listings:
+        if self.broken(bounds):
             return CrawlOutcome.PARTIAL
-        read = max(1, self.pages[PageOutcome.LISTING] + len(self.listings))
-        if any(count / read > bounds.max_unread_share for count in self.unread.values()):
+        if not coverage[0].complete_enough or len(self.listings) < bounds.min_listings:
             return CrawlOutcome.PARTIAL
         return CrawlOutcome.COMPLETE

@@ -3,14 +3,14 @@ pipeline read out of the texts. One Observation per offer and crawl."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from crawler.items import Listing, Offer
+from crawler.items import Crawl, Listing, Offer
 from extract.flags import price_flags
 from extract.found import FoundPrice, FoundQuantity
 from extract.fx import RateTable
@@ -39,7 +39,7 @@ class _Amount(NamedTuple):
 class ObservationBuilder:
     """Listings in, Observations out, in the same order.
 
-    `tz` is the market's IANA zone, `country` its ISO code where all its places lie in one. Equal texts are read once.
+    Equal texts are read once.
     """
 
     def __init__(self, extractor: Extractor, rates: RateTable, gazetteer: Gazetteer | None = None) -> None:
@@ -51,14 +51,18 @@ class ObservationBuilder:
         self._region = lru_cache(CACHE)(self.gazetteer.region_of)
         self._stash = lru_cache(1_000)(self._read_stash)
 
-    def build(self, listings: Iterable[Listing], tz: str, country: str | None = None) -> Iterator[Observation]:
+    def build(
+        self, listings: Iterable[Listing], crawl: Crawl, on_reading: Callable[[Listing, Reading], None] | None = None
+    ) -> Iterator[Observation]:
         """Observations of masked listings. A listing without offers gives one with what its text says; offers of one
-        listing that come to the same id are one (the first)."""
-        zone = ZoneInfo(tz)
+        listing that come to the same id are one (the first). `on_reading` is told what each listing's text said."""
+        zone = ZoneInfo(crawl.tz)
         kept = list(listings)
         readings = self.extractor.read_many(self._fields(listing) for listing in kept)
         for listing, reading in zip(kept, readings, strict=True):
-            yield from self._observations(listing, reading, zone, country)
+            if on_reading is not None:
+                on_reading(listing, reading)
+            yield from self._observations(listing, reading, zone, crawl)
 
     @staticmethod
     def _fields(listing: Listing) -> dict[str, str]:
@@ -73,7 +77,7 @@ class ObservationBuilder:
         return {name: text for name, text in fields.items() if text}
 
     def _observations(
-        self, listing: Listing, reading: Reading, zone: ZoneInfo, country: str | None
+        self, listing: Listing, reading: Reading, zone: ZoneInfo, crawl: Crawl
     ) -> Iterator[Observation]:
         substances = tuple(dict.fromkeys(mention.id for mention in reading.substances))
         spans = tuple(_spans(reading))
@@ -82,9 +86,10 @@ class ObservationBuilder:
             role: tuple(dict.fromkeys(region.code for region in reading.regions if region.role == role))
             for role in ("place", "from", "to", "except")
         }
+        country = crawl.country
         seen: set[str] = set()
         for offer in listing.offers or (Offer(),):
-            amount = self._amount(offer, reading)
+            amount = self._amount(offer, reading, crawl)
             price = self._offer_price(offer, reading)
             region = self._region(offer.place, country) if offer.place else (roles["place"] or (country,))[0]
             stash = self._stash(offer.stash) if offer.stash else (reading.stash[0].type if reading.stash else None)
@@ -136,13 +141,13 @@ class ObservationBuilder:
                 **money,
             )
 
-    def _amount(self, offer: Offer, reading: Reading) -> _Amount:
+    def _amount(self, offer: Offer, reading: Reading, crawl: Crawl) -> _Amount:
         """The quantity of an offer: what the site states for it, else the first one in the text.
 
-        A site that labels everything in grams says '10 гр' of ten pills. Where the title names the same number as
-        pieces and no weight agrees, or the form is a counted one and the number whole, the number is of pieces. Where a
-        counted or unknown form's title names another number of pieces and no weight, the unit is doubtful. Only the
-        title is asked: descriptions name pieces of all kinds ('from 3 pcs a bonus').
+        Where the title names the same number as pieces and no weight agrees, the number is of pieces. A site that
+        labels all in grams (`pieces_as_grams`) says '10 гр' of ten pills: there a counted form and a whole number are
+        enough. Where a title names another number of pieces and no weight, the unit is doubtful. Only the title is
+        asked: descriptions name pieces of all kinds ('from 3 pcs a bonus').
         """
         dose = next((float(one.dose_mg) for one in reading.quantities if one.dose_mg is not None), None)
         stated: FoundQuantity | None = self._quantity(offer.quantity) if offer.quantity else None
@@ -159,11 +164,11 @@ class ObservationBuilder:
             in_title = [one for one in reading.quantities if one.field == "title"]
             weights = [one.base_amount for one in in_title if one.base_unit == "g"]
             pieces = [one.base_amount for one in in_title if one.base_unit == "unit"]
-            counted = reading.form in COUNTED_FORMS
+            counted = crawl.pieces_as_grams and reading.form in COUNTED_FORMS
             if base not in weights:
                 if base in pieces or (counted and base == base.to_integral_value()):
                     unit, doubtful = "unit", counted and bool(weights)
-                elif pieces and not weights and (counted or reading.form is None):
+                elif pieces and not weights and (reading.form is None or reading.form in COUNTED_FORMS):
                     doubtful = True
         return _Amount(offer.quantity, float(base) if base > 0 else None, unit if base > 0 else None, dose, doubtful)
 

@@ -22,6 +22,7 @@ LEET_L = str.maketrans("013457@$€!", "oleastaesl")
 _RUSSIAN_LEET = str.maketrans("0346@", "озчба")
 _MARKS = re.compile("[\u0300-\u036f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _PLAIN = re.compile("[a-z]+|[а-я]+")
+_TWIN = re.compile(r"[аеорсхуктмнві]+|[aeopcxyukmtbh]+")
 _REPEATED = re.compile(r"(.)\1{2,}")
 _DOUBLED = re.compile(r"(.)\1+")
 TYPO_LENGTH = 7
@@ -82,7 +83,11 @@ class Normaliser:
 
     def _undisguise(self, lower: str) -> str | None:
         plain = lower
-        if _PLAIN.fullmatch(lower) is None:
+        if _PLAIN.fullmatch(lower) is not None:
+            # most new words end here: letters of one script, none three times on end, not readable in the other script
+            if len(lower) > 3 and _TWIN.fullmatch(lower) is None and _REPEATED.search(lower) is None:
+                return self._typo(plain) if TYPO_LENGTH - 1 <= len(plain) <= 24 else None
+        else:
             plain = _MARKS.sub("", unicodedata.normalize("NFKC", lower)).lower().replace("ё", "е")
             if plain in self._words:
                 return self._words[plain]

@@ -18,6 +18,8 @@ BY_VOLUME = frozenset({
     "ghb", "lysergamides", "codeine", "methadone", "cannabis-concentrate", "synthetic-cannabinoids", "steroids",
     "inhalants", "ketamine", "morphine",
 })  # fmt: skip
+BY_SYRINGE = frozenset({"methamphetamine", "methcathinone", "heroin", "desomorphine"})
+"""Sold ready to inject, by the `куб` (1 ml)."""
 NEAR = 12
 """Code points between a name and an amount that belongs to it."""
 
@@ -34,6 +36,7 @@ def plausible_amount(doc: Doc, substance: str, group: str) -> bool:
         (one.base_unit == "g" and one.base_amount < HUGE)
         or (one.base_unit == "unit" and (group in BY_PIECE or substance in BY_PIECE))
         or (one.base_unit == "ml" and (group in BY_VOLUME or substance in BY_VOLUME))
+        or (substance in BY_SYRINGE and "куб" in doc.text[one.start : one.end])
         for one in seen.quantities
     )
 

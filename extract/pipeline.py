@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -14,16 +16,9 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 import extract.components
-from extract.found import FIELDS, KEY, FieldSpan, Found, found
-from extract.reading import (
-    PriceMention,
-    QuantityMention,
-    Reading,
-    RegionMention,
-    StashMention,
-    SubstanceMention,
-    UnknownTerm,
-)
+from extract.compose import build_reading
+from extract.found import FIELDS, KEY, FieldSpan, Found
+from extract.reading import Reading
 from extract.terms import build_nlp_parts
 from extract.vocabulary import TABLES, Vocabulary, digest_tables, load_vocabulary
 
@@ -36,8 +31,11 @@ LONGEST = 100_000
 """Code points read of one field; what follows is ignored (a listing of 100,000 characters is not a listing)."""
 ZONE = 10_000
 """Documents between two releases of spaCy's string memory: fewer cost speed, more cost memory."""
+BATCH = 256
+"""Listings read ahead: a slow source waits for no more."""
 CACHE = 5_000
 """Readings kept for equal texts, the least recently used dropped first (about 5 to 10 kB each)."""
+_KNOWN = frozenset(FIELDS)
 _SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
 
@@ -73,6 +71,19 @@ def build_nlp(tables: Path, vocabulary: Vocabulary) -> Language:
     return nlp
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Python's cyclic garbage collector rests for one batch: it would walk over the vocabulary again and again (a fifth
+    of the time) and find nothing, since Docs die by reference count."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 class Extractor:
     """Reads listings. Not thread-safe: one for each thread.
 
@@ -85,6 +96,8 @@ class Extractor:
         self.version = digest_extractor(folder)
         self.nlp = build_nlp(folder, self.vocabulary)
         self._components = [component for _, component in self.nlp.pipeline]
+        self._groups = {one.id: one.group for one in self.vocabulary.substances.values()}
+        self._in_zone = False
         self._cache: OrderedDict[tuple[str, ...], Reading] = OrderedDict()
 
     def read(self, fields: Mapping[str, str]) -> Reading:
@@ -93,36 +106,62 @@ class Extractor:
         return next(self.read_many([fields]))
 
     def read_many(self, listings: Iterable[Mapping[str, str]]) -> Iterator[Reading]:
-        """Readings in the order of the listings, batch by batch; equal texts are read once."""
+        """Readings in the order of the listings, `BATCH` by `BATCH`; equal texts are read once."""
         stream = iter(listings)
-        while batch := [self._key(fields) for fields in islice(stream, ZONE)]:
-            yield from self._read_batch(batch)
+        more = True
+        while more:
+            with self._memory_zone():
+                done = 0
+                while more and done < ZONE:
+                    batch = [self._key(fields) for fields in islice(stream, BATCH)]
+                    more = bool(batch)
+                    done += len(batch)
+                    yield from self._read_batch(batch)
+
+    @contextmanager
+    def _memory_zone(self) -> Iterator[None]:
+        """spaCy's memory zone, or none inside another: two streams may be read by turns. No Doc outlives its batch."""
+        if self._in_zone:
+            yield
+            return
+        self._in_zone = True
+        try:
+            with self.nlp.memory_zone():
+                yield
+        finally:
+            self._in_zone = False
 
     @staticmethod
     def _key(fields: Mapping[str, str]) -> tuple[str, ...]:
-        unknown = fields.keys() - set(FIELDS)
-        if unknown:
-            raise KeyError(f"unknown fields: {', '.join(sorted(unknown))}; known are {', '.join(FIELDS)}")
-        return tuple(fields.get(name) or "" for name in FIELDS)
+        if not fields.keys() <= _KNOWN:
+            unknown = ", ".join(sorted(fields.keys() - _KNOWN))
+            raise KeyError(f"unknown fields: {unknown}; known are {', '.join(FIELDS)}")
+        return tuple([fields.get(name) or "" for name in FIELDS])
 
     def _read_batch(self, batch: list[tuple[str, ...]]) -> list[Reading]:
-        readings = {key: self._cache[key] for key in batch if key in self._cache}
-        new = [key for key in dict.fromkeys(batch) if key not in readings]
-        if new:
-            with self.nlp.memory_zone():
-                for key in new:
-                    doc = self._make_doc(key)
-                    for component in self._components:  # as nlp.pipe does, without its generator for each component
-                        doc = component(doc)
-                    readings[key] = self._reading(doc, key)
+        cache = self._cache
+        readings: dict[tuple[str, ...], Reading] = {}
+        new: dict[tuple[str, ...], None] = {}
         for key in batch:
-            self._cache[key] = readings[key]
-            self._cache.move_to_end(key)
-        while len(self._cache) > CACHE:
-            self._cache.popitem(last=False)
+            known = cache.get(key)
+            if known is None:
+                new[key] = None
+            else:
+                readings[key] = known
+                cache.move_to_end(key)
+        # component by component: the processor keeps the code of one at hand (a third faster than Doc by Doc)
+        with _no_collection():
+            docs = [self.make_doc(key) for key in new]
+            for component in self._components:
+                docs = [component(doc) for doc in docs]
+            for key, doc in zip(new, docs, strict=True):
+                cache[key] = readings[key] = build_reading(doc, key, self._groups)
+            docs.clear()
+        while len(cache) > CACHE:
+            cache.popitem(last=False)
         return [readings[key] for key in batch]
 
-    def _make_doc(self, key: tuple[str, ...]) -> Doc:
+    def make_doc(self, key: tuple[str, ...]) -> Doc:
         spans, texts, at = [], [], 0
         for name, raw in zip(FIELDS, key, strict=True):
             if raw:
@@ -133,51 +172,3 @@ class Extractor:
         doc = self.nlp.make_doc("\n".join(texts))
         doc.user_data[KEY] = Found(fields=tuple(spans) or (FieldSpan("title", 0, 0),))
         return doc
-
-    def _reading(self, doc: Doc, key: tuple[str, ...]) -> Reading:
-        seen = found(doc)
-        raw = dict(zip(FIELDS, key, strict=True))
-
-        def where(start: int, end: int) -> tuple[str, str, int, int]:
-            """Text as written, field, start, end. A span never crosses fields: its end is cut at the field's."""
-            span = next((one for one in reversed(seen.fields) if start >= one.start), seen.fields[0])
-            left, right = start - span.start, min(end, span.end) - span.start
-            return raw[span.name][left:right], span.name, left, right
-
-        substances, quantities, prices = [], [], []
-        for one in seen.substances:
-            text, name, start, end = where(one.start, one.end)
-            substances.append(SubstanceMention(id=one.id, text=text, field=name, start=start, end=end))
-        for quantity in seen.quantities:
-            text, name, start, end = where(quantity.start, quantity.end)
-            quantities.append(QuantityMention(
-                amount=quantity.amount, unit=quantity.unit, base_amount=quantity.base_amount,
-                base_unit=quantity.base_unit, count=quantity.count, dose_mg=quantity.dose_mg,
-                text=text, field=name, start=start, end=end,
-            ))  # fmt: skip
-        for price in seen.prices:
-            text, name, start, end = where(price.start, price.end)
-            prices.append(PriceMention(
-                amount=price.amount, currency=price.currency, minimum=price.minimum,
-                text=text, field=name, start=start, end=end,
-            ))  # fmt: skip
-        regions = []
-        for region in seen.regions:
-            text, name, start, end = where(region.start, region.end)
-            regions.append(RegionMention(
-                code=region.code, role=region.role, text=text, field=name, start=start, end=end,
-            ))  # fmt: skip
-        stash = []
-        for cache in seen.stash:
-            text, name, start, end = where(cache.start, cache.end)
-            stash.append(StashMention(type=cache.type, text=text, field=name, start=start, end=end))
-        unknown = []
-        for term in seen.unknown_terms:
-            _, name, start, end = where(term.start, term.end)
-            unknown.append(UnknownTerm(term=term.term, field=name, start=start, end=end, rule=term.rule))
-        main = self.vocabulary.substances.get(seen.substances[0].id) if seen.substances else None
-        return Reading(
-            kind=seen.kind, substances=tuple(substances), group=main.group if main else None, form=seen.form,
-            quantities=tuple(quantities), prices=tuple(prices), regions=tuple(regions), stash=tuple(stash),
-            purity=seen.purity, unknown_terms=tuple(unknown),
-        )  # fmt: skip

@@ -70,6 +70,13 @@ _BEHIND_TO = _compile(
     r"deliver\w*|ship\w*|domestic|ndd|n\.?d\.?d|1st class|first class|next day|day delivery|tracked|post(?:age)?\b|"
     r"отправк\w*|доставк\w*|express|special delivery|to door|except|excluding|but not|кроме)"
 )
+_PLAIN_FROM = _compile(r"\bfrom\W+(?:the\W+)?$")
+_BEHIND_PLAIN = _compile(
+    r"[\s,;|.\-–+&]+(?:(?:we|free|fast|and|can|will|only)\W+)*"
+    r"(?:ship|sen[dt]|deliver|dispatch|post|mail|to\b|worldwide|tracked)"
+)
+_POSTAL = frozenset({"GB", "US", "DE", "CA", "AU", "PL", "SE", "AT", "BE", "CH", "IE", "DK", "FI", "NO", "CZ"})
+"""Countries that post parcels and grow or refine nothing: `from Germany, tracked` is no origin of the product."""
 _BEHIND_FROM = _compile(r"[ \-–]{0,2}(?:stock|vendor|seller|based|supplier|warehouse|sellers|vendors)\b")
 _DOMESTIC = _compile(r"\b(?:domestic|within|inside|free|fast)\W+(?:the\W+)?$")
 _LISTED = _compile(r"(?:[\s,/&+;|]|and|or|и|или|\bthe\b|\([a-z]{2}\)){1,6}")
@@ -167,6 +174,8 @@ def _role_of_country(hit: Hit, left: str, right: str) -> tuple[str, ...]:
         return ()
     if _BEHIND_FROM.match(right):
         return ("from",)
+    if (hit.short or hit.code in _POSTAL) and _PLAIN_FROM.search(left) and _BEHIND_PLAIN.match(right):
+        return ("from",)  # `from UK, ships worldwide`
     if _BEHIND_TO.match(right) and not _ORIGIN.search(left):
         return ("to",)
     if hit.code in NEAR:

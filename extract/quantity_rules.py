@@ -9,95 +9,52 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from functools import lru_cache
 
 from extract.found import FoundQuantity
 from extract.number_scan import Token, parse_literal, unit_style
 from extract.number_tables import UnitName, find_unit
+from extract.quantity_patterns import (
+    AMOUNTS,
+    BLANK,
+    BOX_OF,
+    CONCENTRATION,
+    COUNT_AHEAD,
+    COUNT_END,
+    COUNTED,
+    CROSS,
+    CROSS_ONLY,
+    DIGIT_HINT,
+    DOSE_LEFT,
+    DOSE_RIGHT,
+    DOSE_TALK,
+    EACH,
+    HINTS,
+    LETTERS,
+    LIST,
+    NAMED,
+    NOT_GRAMS,
+    NOT_TIMES,
+    NUMERO,
+    PACKAGES,
+    PARTS,
+    PIECES_RIGHT,
+    PLUS,
+    STREET,
+    STRENGTH_LEFT,
+    STRENGTH_RIGHT,
+    VESSEL,
+    VESSEL_ML,
+    WORDS,
+)
 
-
-def split_words(words: str) -> list[str]:
-    return words.split()
-
-
-_BLANK = re.compile(r"[ \t\u00a0(\[]{0,2}$")
-_CROSS = re.compile(r"[ \t\u00a0]{0,2}[xXхХ×*]?[ \t\u00a0]{0,2}$")
-_CROSS_ONLY = re.compile(r"[ \t\u00a0]{0,2}[xXхХ×*][ \t\u00a0]{0,2}$")
-_BOX_OF = re.compile(r"(?<!\w)(?:box|pack|packet|strip|bottle|sheet|blister)(?:es|s)? of $", re.IGNORECASE)
-_EACH = re.compile(r"[ \t\u00a0,(]{0,2}(?:по|of|@|à|at)[ \t\u00a0]{1,2}$", re.IGNORECASE)
-_PLUS = re.compile(r"[ \t\u00a0]?\+[ \t\u00a0]?$")
-_LIST = re.compile(r"(?:[/,;&]|[ ]?(?:[-–—]|\.\.)[ ]?|[ ](?:и|или|до|or|to|and|по)[ ]|, )$", re.IGNORECASE)
-_DOSE_LEFT = re.compile(
-    r"(?:вес таб\w*|в (?:одной )?табл?\w*|таблетк\w*(?: по)?|доз\w*|dose\w*|dosage\w*|dosing|принимать|strength"
-    r"|мощность"
-    r"|pills? weigh\w*|each (?:pill|tab|cap)\w*(?: \w+)?)[\s:=-]{0,3}(?:\d+[-–]?)?$",
-    re.IGNORECASE,
-)
-_DOSE_TALK = re.compile(r"(?:\bdos(?:e|es|age|ing)\b|дозировк|\bдоза\b|принимать)[^\n]{0,24}$", re.IGNORECASE)
-_DOSE_RIGHT = re.compile(
-    r"[ \t]{0,2}(?:/|per|each|в|на|за)[ \t]{0,2}(?:1 )?"
-    r"(?:tab|tablet|pill|cap|capsule|hit|blotter|unit|serving|gummy|табл?|таблетк|капс|марк|штук|шт|одн)\w*",
-    re.IGNORECASE,
-)
-_CONCENTRATION = re.compile(
-    r"[ \t]{0,2}(?:/|per|на|в)[ \t]{0,2}(?:1[ \t]?)?(?:ml|мл|kg|кг|l\b|cc|litre|liter)", re.IGNORECASE
-)
-_NOT_GRAMS = re.compile(r"[/%:]|[ \t]?(?:days?|hours?|min|h\b|км|km|m\b|м\b|дн|час|ч\b|star|/|[$€£₽])", re.IGNORECASE)
-_COUNTED = re.compile(
-    r"(?<!\w)(?:bars?|gummies|pills?|tabs?|tablets?|caps(?:ules)?|blisters?|pharma|edibles?|blotters?|xtc|ecstasy|extasy"
-    r"|таблет\w*|таб|колёса|колеса|марк[аиу]|марок|капсул\w*|экстази|блистер\w*)(?!\w)",
-    re.IGNORECASE,
-)
-_NOT_TIMES = re.compile(
-    r"[ \t]{0,2}(?:\d|(?:the|more|better|stronger|faster|as|cheaper|times)\b"
-    r"|(?:filter|wash|distill|sift|siev|refin|recryst|cook|poten|extract|экстракт))",
-    re.IGNORECASE,
-)
-_SMALL = {
-    word: str(index)
-    for index, word in enumerate(
-        split_words(
-            "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-            "seventeen eighteen nineteen twenty"
-        ),
-        1,
-    )
-} | {
-    word: str(index)
-    for index, word in enumerate(
-        split_words("один два три четыре пять шесть семь восемь девять десять одиннадцать двенадцать"), 1
-    )
-}
-_PARTS = {"half": "0.5", "quarter": "0.25", "eighth": "0.125", "third": "0.3333", "sixteenth": "0.0625"}
-_AMOUNTS = _SMALL | {
-    "полтора": "1.5", "полторы": "1.5", "одна": "1", "две": "2", "двадцать": "20", "тридцать": "30", "сорок": "40",
-    "пятьдесят": "50", "сто": "100", "двести": "200", "пятьсот": "500", "тысяча": "1000", "thirty": "30", "forty": "40",
-    "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90", "hundred": "100",
-}  # fmt: skip
-_WORDS = re.compile(
-    r"(?<!\w)(?:"
-    r"(?P<half>пол[- ]?)(?P<half_unit>грам+а?|кило(?:грамм?а?)?|литра|унции|таблетки)"
-    r"|(?P<english>half|quarter|eighth|third|sixteenth)"
-    r"(?:[ -](?:of[ ])?(?:an?[ ])?(?P<english_unit>oz|ounce|pound|lb|gram|g|kilo|kilogram|kg|ton|tonne|litre"
-    r"|gallon)s?)"
-    rf"|(?P<amount>{'|'.join(_AMOUNTS)})"
-    r"[ -](?P<amount_unit>[^\W\d_]{1,12})"
-    r"|(?P<per>за|per|an|a|1 x)[ ](?P<per_unit>грамм|гр|г|gram|ounce|oz|pound|lb|kilo|kg|кило|унцию"
-    r"|шт|штуку|таблетку|марку|pill|tablet|tab|unit|piece)"
-    r"|(?P<qp>(?i:qp)|q\.p\.)|(?P<eighth>(?:an[ ])?eighth|1/8th|1/8(?![\d/.,]))"
-    r"|(?P<ball>8[ -]?ball|eight[ -]?ball|eightball)|(?P<teenth>teenth|teener)"
-    r")(?!\w)|(?<=/)(?P<slash>gram|ounce|oz|pound|lb|kg|kilo|unit|each|piece|pill|tab|tablet|g|gr|г|гр|грамм|шт)(?!\w)",
-    re.IGNORECASE,
-)
-STREET = {"eighth": ("0.125", "oz"), "ball": ("3.5", "g"), "teenth": ("0.0625", "oz")}
-"""An '8 ball' is sold as 3.5 g; an eighth and a teenth are fractions of an ounce."""
-_WORD_HINTS = _AMOUNTS.keys() | _PARTS.keys() | set(split_words("за per a an qp q teenth teener eightball"))
-_LETTERS = re.compile(r"[^\W\d_]+")
-_NUMERO = frozenset({"№", "N", "No", "n"})
-"""`10 мг №50`: how pharmacies write fifty tablets."""
 _MAX_COUNT = 1_000_000
+_MOST_NAMED = 10_000
 
 
+@lru_cache(maxsize=16_384)
 def tidy(value: Decimal) -> Decimal:
     """Without trailing zeros or exponent."""
     plain = value.normalize()
@@ -105,8 +62,14 @@ def tidy(value: Decimal) -> Decimal:
 
 
 def build_quantity(amount: Decimal, unit: UnitName, start: int, end: int, count: int = 1) -> FoundQuantity:
-    base = tidy(amount * count * unit.factor)
-    return FoundQuantity(tidy(amount), unit.unit, base, unit.base_unit, count, None, start, end)
+    written, base = _amounts(amount, count, unit.factor)
+    return FoundQuantity(written, unit.unit, base, unit.base_unit, count, None, start, end)
+
+
+@lru_cache(maxsize=16_384)
+def _amounts(amount: Decimal, count: int, factor: Decimal) -> tuple[Decimal, Decimal]:
+    """The amount as written, and all of it in the base unit."""
+    return tidy(amount), tidy(amount * count * factor)
 
 
 def _unit_named(name: str) -> UnitName:
@@ -115,14 +78,26 @@ def _unit_named(name: str) -> UnitName:
     return unit
 
 
-def read_quantities(text: str, tokens: list[Token], *, decimals: bool = True) -> list[FoundQuantity]:
-    """The quantities of one field. `decimals`: where nothing has a unit, a lone `0.33` is grams."""
-    found = _combine(text, tokens)
-    if _may_have_words(text):
-        found = _with_words(text, found, tokens)
+def read_quantities(
+    text: str, tokens: list[Token], *, decimals: bool = True, hints: Sequence[tuple[int, int]] | None = None
+) -> list[FoundQuantity]:
+    """The quantities of one field. `decimals`: where nothing has a unit, a lone `0.33` is grams. `hints`: the stretches
+    of HINTS and of words that `has_hint`, if known (finding them costs more than all the rest)."""
+    found = _combine(text, tokens) if tokens else []
+    if hints or (hints is None and _may_have_words(text)):
+        found = _with_words(text, found, tokens, hints)
     if decimals and not any(quantity.base_unit != "g" or quantity.unit not in {"mg", "ug"} for quantity in found):
         found.extend(_lone_decimals(text, tokens))
-    return _doses(text, [quantity for quantity in found if quantity.base_amount > 0])
+    return _doses(text, _contents(text, [quantity for quantity in found if quantity.base_amount > 0]))
+
+
+def _contents(text: str, found: list[FoundQuantity]) -> list[FoundQuantity]:
+    """`ампулы 2 мл, 10 шт`: where ampoules or vials are counted, a small volume is what one of them holds."""
+    if not any(one.unit == "ml" for one in found) or not any(one.base_unit == "unit" for one in found):
+        return found
+    if VESSEL.search(text) is None:
+        return found
+    return [one for one in found if one.unit != "ml" or one.count > 1 or one.base_amount > VESSEL_ML]
 
 
 def _combine(text: str, tokens: list[Token]) -> list[FoundQuantity]:
@@ -140,15 +115,18 @@ def _combine(text: str, tokens: list[Token]) -> list[FoundQuantity]:
         elif token.kind == "list" and token.unit is not None and token.clean:
             found.extend(_split_list(token))
         elif token.kind == "times" and token.clean and _is_count(token.value):
+            if _is_strength(text, token):
+                continue
+            found.extend(_counts_before(text, tokens, position))
             if after is not None and after.kind == "unit" and after.unit is not None and _blank(text, token, after):
                 found.append(_times(token.value, after.value, after.unit, token.start, after.end))
                 index += 1
             elif after is not None and token.left and text[token.left - 1] == "/" and _blank(text, token, after):
                 index += 1  # a strength of two parts, then the count: '10/325 x 20'
                 found.append(build_quantity(after.value, _unit_named("unit"), after.start, after.end))
-            elif _NOT_TIMES.match(text, token.end) is None:
+            elif NOT_TIMES.match(text, token.end) is None:
                 found.append(build_quantity(token.value, _unit_named("unit"), token.start, token.end))
-            else:
+            elif after is not None and _blank(text, token, after):
                 index += 1  # '1 x 24 hours', '20 x 30 cm'
         elif token.kind == "xn" and token.clean and _is_count(token.value):
             found.append(build_quantity(token.value, _unit_named("unit"), _cross_start(text, token.start), token.end))
@@ -158,8 +136,23 @@ def _combine(text: str, tokens: list[Token]) -> list[FoundQuantity]:
     return found
 
 
+def _is_strength(text: str, token: Token) -> bool:
+    left = STRENGTH_LEFT.search(text, max(0, token.start - 16), token.start)
+    return left is not None or STRENGTH_RIGHT.match(text, token.end) is not None
+
+
+def _counts_before(text: str, tokens: list[Token], position: int) -> list[FoundQuantity]:
+    """`25-500x 260mg`: the lower end of a range of counts."""
+    left, right = tokens[position - 1] if position else None, tokens[position]
+    if left is None or left.kind != "bare" or not left.clean or not _is_count(left.value):
+        return []
+    if text[left.end : right.start] not in {"-", "–", "—"} or not left.value < right.value:
+        return []
+    return [build_quantity(left.value, _unit_named("unit"), left.start, left.end)]
+
+
 def _boxed(text: str, token: Token) -> bool:
-    return _BOX_OF.search(text, max(0, token.start - 14), token.start) is not None
+    return BOX_OF.search(text, max(0, token.start - 14), token.start) is not None
 
 
 def _cross_start(text: str, start: int) -> int:
@@ -172,7 +165,7 @@ def _is_count(value: Decimal) -> bool:
 
 
 def _blank(text: str, before: Token, after: Token) -> bool:
-    return _BLANK.fullmatch(text, before.end, after.start) is not None
+    return BLANK.fullmatch(text, before.end, after.start) is not None
 
 
 def _unit_token(text: str, token: Token, tokens: list[Token], index: int) -> tuple[FoundQuantity, int]:
@@ -181,31 +174,48 @@ def _unit_token(text: str, token: Token, tokens: list[Token], index: int) -> tup
     assert unit is not None
     after = tokens[index] if index < len(tokens) else None
     before = tokens[index - 2] if index > 1 else None
-    if before is not None and before.kind == "bare" and before.clean and _PLUS.fullmatch(text, before.end, token.start):
+    if before is not None and before.kind == "bare" and before.clean and PLUS.fullmatch(text, before.end, token.start):
         total = _value(before, unit) + token.value
         return build_quantity(total, unit, before.start, token.end), index
+    if before is not None and before.kind == "bare" and before.clean and _is_count(before.value):
+        packages = unit.base_unit != "unit" and PACKAGES.fullmatch(text, before.end, token.start)
+        named = unit.unit in {"mg", "ug"} and NAMED.fullmatch(text, before.end, token.start)
+        if packages or (named and before.value <= _MOST_NAMED and PIECES_RIGHT.match(text, token.end)):
+            return _times(before.value, token.value, unit, before.start, token.end), index
     if after is None:
         return build_quantity(token.value, unit, token.start, token.end), index
     gap_end = after.start
-    if after.kind == "xn" and _CROSS.fullmatch(text, token.end, gap_end) and _is_count(after.value):
+    if after.kind == "xn" and CROSS.fullmatch(text, token.end, gap_end) and _is_count(after.value):
         return _times(after.value, token.value, unit, token.start, after.end), index + 1
     if (
         after.kind == "bare"
-        and unit.unit == "mg"
+        and unit.unit in {"mg", "ug", "ml"}
         and _is_count(after.value)
-        and text[token.end : gap_end].strip() in _NUMERO
+        and text[token.end : gap_end].strip() in NUMERO
+    ):
+        if unit.unit == "ml":
+            return build_quantity(after.value, _unit_named("unit"), token.start, after.end), index + 1
+        return _times(after.value, token.value, unit, token.start, after.end), index + 1
+    if (
+        after.kind == "bare"
+        and after.clean
+        and unit.unit in {"mg", "ug"}
+        and 1 < after.value <= _MOST_NAMED
+        and _is_count(after.value)
+        and COUNT_AHEAD.fullmatch(text, token.end, gap_end)
+        and COUNT_END.match(text, after.end)
     ):
         return _times(after.value, token.value, unit, token.start, after.end), index + 1
     if after.kind == "unit" and after.unit is not None:
-        if unit.base_unit == "unit" and _is_count(token.value) and _EACH.fullmatch(text, token.end, gap_end):
+        if unit.base_unit == "unit" and _is_count(token.value) and EACH.fullmatch(text, token.end, gap_end):
             return _times(token.value, after.value, after.unit, token.start, after.end), index + 1
         if (
             after.unit.base_unit == "unit"
             and _is_count(after.value)
-            and _CROSS_ONLY.fullmatch(text, token.end, gap_end)
+            and CROSS_ONLY.fullmatch(text, token.end, gap_end)
         ):
             return _times(after.value, token.value, unit, token.start, after.end), index + 1
-        if after.unit.unit == unit.unit and _PLUS.fullmatch(text, token.end, gap_end):
+        if after.unit.unit == unit.unit and PLUS.fullmatch(text, token.end, gap_end):
             return build_quantity(token.value + after.value, unit, token.start, after.end), index + 1
     return build_quantity(token.value, unit, token.start, token.end), index
 
@@ -233,7 +243,7 @@ def _shared(text: str, tokens: list[Token], position: int, last_end: int) -> lis
     while index >= 0:
         left = tokens[index]
         gap = text[left.end : right.start]
-        if left.kind != "bare" or not left.clean or left.start < last_end or _LIST.fullmatch(gap) is None:
+        if left.kind != "bare" or not left.clean or left.start < last_end or LIST.fullmatch(gap) is None:
             break
         value = _value(left, unit)
         spaced = gap.strip(" ") in {"-", "–", "—"} and gap != gap.strip(" ")
@@ -258,15 +268,38 @@ def _split_list(token: Token) -> list[FoundQuantity]:
     return found
 
 
-def _may_have_words(text: str) -> bool:
-    """Cheap: False means that `_WORDS` cannot match."""
+def has_hint(text: str) -> bool:
+    """True where a slash, or part of a word, hints at an amount in words."""
     low = text.lower()
-    if "/" in low or "пол" in low or "ball" in low:
-        return True
-    return not _WORD_HINTS.isdisjoint(_LETTERS.findall(low))
+    return "/" in low or "пол" in low or "ball" in low
 
 
-def _with_words(text: str, found: list[FoundQuantity], tokens: list[Token]) -> list[FoundQuantity]:
+def _may_have_words(text: str) -> bool:
+    """Cheap: False means that `WORDS` cannot match."""
+    return has_hint(text) or not HINTS.isdisjoint(LETTERS.findall(text.lower()))
+
+
+def _find_words(text: str, hints: Sequence[tuple[int, int]] | None) -> Iterator[re.Match[str]]:
+    """As `WORDS.finditer(text)`, looking only where a match can begin: at a hint, behind a slash, at a 1 or an 8."""
+    if hints is None:
+        yield from WORDS.finditer(text)
+        return
+    starts = {word.start() for first, last in hints for word in LETTERS.finditer(text, first, last)}
+    starts.update(last for first, last in hints if text[first] == "/")
+    starts.update(digit.start() for digit in DIGIT_HINT.finditer(text))
+    free = 0
+    for start in sorted(starts):
+        if start >= free and (match := WORDS.match(text, start)) is not None:
+            yield match
+            free = match.end()
+
+
+def _with_words(
+    text: str, found: list[FoundQuantity], tokens: list[Token], hints: Sequence[tuple[int, int]] | None
+) -> list[FoundQuantity]:
+    matches = list(_find_words(text, hints))
+    if not matches:
+        return found
     taken: set[int] = set()
     for quantity in found:
         taken.update(range(quantity.start, quantity.end))
@@ -274,7 +307,7 @@ def _with_words(text: str, found: list[FoundQuantity], tokens: list[Token]) -> l
         if token.kind in {"price", "unit"}:
             taken.update(range(token.start, token.end))
     words: list[FoundQuantity] = []
-    for match in _WORDS.finditer(text):
+    for match in matches:
         start, end = match.span()
         if not taken.isdisjoint(range(start, end)):
             continue
@@ -289,7 +322,7 @@ def _word(match: re.Match[str]) -> FoundQuantity | None:
     start, end = match.span()
     if kind in {"half_unit", "english_unit", "amount_unit"}:
         unit = find_unit(match[kind])
-        amount = Decimal("0.5") if kind == "half_unit" else Decimal((_AMOUNTS | _PARTS)[match[kind[:-5]].casefold()])
+        amount = Decimal("0.5") if kind == "half_unit" else Decimal((AMOUNTS | PARTS)[match[kind[:-5]].casefold()])
         if unit is None or (kind == "amount_unit" and len(match[kind]) == 1 and not unit.cyrillic):
             return None
         return build_quantity(amount, unit, start, end)
@@ -313,7 +346,7 @@ def _lone_decimals(text: str, tokens: list[Token]) -> list[FoundQuantity]:
         if token.kind != "bare" or not token.clean or token.fraction or token.literal[0] != "0":
             continue
         value = parse_literal(token.literal, "mass-ru")
-        if value is not None and 0 < value < 1 and len(token.literal) <= 5 and not _NOT_GRAMS.match(text, token.end):
+        if value is not None and 0 < value < 1 and len(token.literal) <= 5 and not NOT_GRAMS.match(text, token.end):
             lone.append(build_quantity(value, _unit_named("g"), token.start, token.end))
     return lone
 
@@ -328,12 +361,14 @@ def _nearest(places: list[int], place: int) -> int:
 
 def _doses(text: str, found: list[FoundQuantity]) -> list[FoundQuantity]:
     """Weights in mg and ug that are the dose of one unit go to the counts; concentrations and dosing advice go."""
+    if not any(quantity.unit in {"mg", "ug"} or quantity.base_unit == "g" for quantity in found):
+        return found
     counts = any(quantity.base_unit == "unit" for quantity in found)
-    counted = not counts and _COUNTED.search(text) is not None
+    counted: bool | None = None
     kept: list[FoundQuantity] = []
     doses: list[tuple[int, Decimal]] = []
     for quantity in found:
-        if quantity.base_unit == "g" and _CONCENTRATION.match(text, quantity.end):
+        if quantity.base_unit == "g" and CONCENTRATION.match(text, quantity.end):
             continue
         if quantity.unit not in {"mg", "ug"}:
             kept.append(quantity)
@@ -342,14 +377,16 @@ def _doses(text: str, found: list[FoundQuantity]) -> list[FoundQuantity]:
         if counts and dose <= 2000:
             doses.append((quantity.start, dose))
             continue
+        if counted is None:
+            counted = not counts and COUNTED.search(text) is not None
         left = text[max(0, quantity.start - 40) : quantity.start]
         per_unit = (
-            (dose <= 500 and counted)
-            or quantity.unit == "ug"
-            or _DOSE_RIGHT.match(text, quantity.end)
-            or _DOSE_LEFT.search(left)
+            quantity.unit == "ug"
+            or DOSE_RIGHT.match(text, quantity.end)
+            or (dose <= 500 and counted)
+            or DOSE_LEFT.search(left)
         )
-        if _DOSE_TALK.search(left) and not _DOSE_RIGHT.match(text, quantity.end):
+        if DOSE_TALK.search(left) and not DOSE_RIGHT.match(text, quantity.end):
             continue
         kept.append(quantity._replace(dose_mg=dose) if per_unit else quantity)
     if doses:

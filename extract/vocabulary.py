@@ -179,7 +179,7 @@ class _Builder:
                 continue
             self._plain(row["term"], row["lang"], Term("cue", row["cue"]))
         for _, row in iter_rows(self.folder / "false_friends.csv", ("phrase", "lang", "note")):
-            self._plain(row["phrase"], row["lang"], Term("false", row["phrase"]))
+            self._plain(row["phrase"], row["lang"], Term("false", row["phrase"], row["note"]))
 
     def _plain(self, phrase: str, lang: str, term: Term) -> None:
         self.add(phrase, term)

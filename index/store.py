@@ -133,6 +133,11 @@ class Store(Protocol):
         """SHA-256 of the content by record (observation, offer_day, crawl), the same on both stores for one content."""
         ...
 
+    def iter_contents(self, record: RecordName) -> Iterator[bytes]:
+        """Every record of every version as JSON (fields that are missing or empty left out), in no order: for copying
+        a store whole."""
+        ...
+
     def close(self) -> None: ...
 
 

@@ -6,7 +6,8 @@ idempotent, so an ingestion that was killed is simply run again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
@@ -14,6 +15,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from config.errors import StoreError
+from config.settings import Settings
 from crawler.coverage import neighbour_coverage
 from crawler.items import Crawl, CrawlKind, Listing
 from crawler.log import iter_log
@@ -21,6 +23,9 @@ from extract.build import ObservationBuilder
 from extract.observation import Observation
 from index.derive import derive_offer_days
 from index.store import Store
+from monitor.review import ReviewQueue, Sighting, find_unknown
+from monitor.state import State, state_path
+from monitor.versions import Mark, Versions, store_name
 
 BATCH = 2_000
 """Listings extracted and written at a time: bounds memory, and what a kill can cost."""
@@ -42,43 +47,81 @@ class IngestReport:
 class Ingester:
     """Logs into one store with one extractor."""
 
-    def __init__(self, store: Store, builder: ObservationBuilder) -> None:
-        self.store, self.builder = store, builder
+    def __init__(self, store: Store, builder: ObservationBuilder, settings: Settings | None = None) -> None:
+        """`settings` tell whose review queue takes unknown terms and whose re-extractions are known; None: neither."""
+        self.store, self.builder, self.settings = store, builder, settings
         self.report = IngestReport()
-        current = store.current_version()
-        if current is None:
-            store.set_current_version(builder.version)
-        elif current != builder.version:
-            raise StoreError(
-                f"the store was filled by extractor version {current}; this is version {builder.version}.",
-                remedy="Run `dropline reextract` to read the logs again with this version, or use another --store.",
-            )
+        self._versions = self._targets()
 
-    def add_log(self, path: Path, country: str | None = None) -> Crawl:
-        """Extract and write one log. `country` (ISO alpha-2) narrows place names of a market of one country.
+    def _targets(self) -> tuple[str, ...]:
+        """Versions to write to: ours, and beside it the one that readers still see while a re-extraction to ours is
+        under way or waits for its flip (what is read by this extractor then stands under both names: no gap).
+
+        StoreError where readers see another version and no re-extraction leads from it to ours."""
+        ours, current = self.builder.version, self.store.current_version()
+        if current is None:
+            self.store.set_current_version(ours)
+        elif current != ours:
+            with self._state() as state:
+                known = None if state is None else state[1].find(ours)
+            if known is None or known.base != current:
+                raise StoreError(
+                    f"the store was filled by extractor version {current}; this is version {ours}.",
+                    remedy="Run `dropline reextract` to read the logs again with this version, or use another --store.",
+                )
+            return ours, current
+        return (ours,)
+
+    @contextmanager
+    def _state(self) -> Iterator[tuple[ReviewQueue, Versions] | None]:
+        if self.settings is None:
+            yield None
+            return
+        with State(state_path(self.settings.data_dir)) as state:
+            yield ReviewQueue(state, self.settings.data_dir), Versions(state, store_name(self.settings))
+
+    def add_log(self, path: Path) -> Crawl:
+        """Extract and write one log.
 
         Returns the crawl as stored. Call `settle` once all logs are in.
         """
+        self._versions = self._targets()  # another process may have flipped meanwhile
+        size = path.stat().st_size if path.is_file() else 0
         crawl, listings = iter_log(path)
-        for batch in _batches(listings, BATCH):
-            self._write(self.builder.build(batch, crawl.tz, country))
-            self.report.listings += len(batch)
-        stored = self._with_regions(crawl, country)
+        failed, offers = len(self.report.failed), set[str]()
+        with self._state() as state:
+            for batch in _batches(listings, BATCH):
+                unknown: list[Sighting] = []
+                observations = list(
+                    self.builder.build(batch, crawl, lambda *read, found=unknown: found.extend(find_unknown(*read)))
+                )
+                self._write(observations)
+                offers.update(one.offer for one in observations)
+                self.report.listings += len(batch)
+                if state is not None:
+                    state[0].add(unknown)
+            if state is not None and len(self.report.failed) == failed:
+                for version in self._versions:
+                    state[1].mark(version, crawl.id, Mark(size, len(offers)))
+        stored = self._with_regions(crawl)
         self.store.write_crawl(stored)
         self.report.crawls += 1
         first = crawl.started.astimezone(ZoneInfo(crawl.tz)).date()
         self.report.since[crawl.market] = min(first, self.report.since.get(crawl.market, first))
         return stored
 
-    def _write(self, observations: Iterable[Observation]) -> None:
+    def _write(self, observations: list[Observation]) -> None:
+        for version in self._versions[1:]:
+            done = self.store.write(one.model_copy(update={"version": version}) for one in observations)
+            self.report.failed += done.failed
         done = self.store.write(observations)
         self.report.written += done.written
         self.report.unchanged += done.unchanged
         self.report.failed += done.failed
 
-    def _with_regions(self, crawl: Crawl, country: str | None) -> Crawl:
+    def _with_regions(self, crawl: Crawl) -> Crawl:
         scopes = tuple(
-            scope.model_copy(update={"region": self.builder.gazetteer.region_of(scope.name, country)})
+            scope.model_copy(update={"region": self.builder.gazetteer.region_of(scope.name, crawl.country)})
             if scope.scope == "place" and scope.region is None
             else scope
             for scope in crawl.coverage
@@ -96,6 +139,8 @@ class Ingester:
             for old, new in zip(imported, neighbour_coverage(imported), strict=True):
                 if old != new:
                     self.store.write_crawl(new)
+            for version in self._versions[1:]:
+                derive_offer_days(self.store, market, version, since)
             derived += derive_offer_days(self.store, market, self.builder.version, since)
         self.report.since.clear()
         return derived

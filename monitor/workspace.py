@@ -12,6 +12,7 @@ from extract.fx import Rate, RateTable, read_rates
 
 if TYPE_CHECKING:
     from extract.build import ObservationBuilder
+    from extract.pipeline import Extractor
 
 
 def build_masker(settings: Settings) -> Masker:
@@ -32,8 +33,15 @@ def load_rates(settings: Settings, extra: Iterable[Rate] = ()) -> RateTable:
     return RateTable([*rates, *extra])
 
 
+def build_extractor(settings: Settings) -> Extractor:
+    """The extractor with the operator's own names beside the bundled tables."""
+    from extract.pipeline import Extractor
+    from monitor.operator_names import build_tables
+
+    return Extractor(tables=build_tables(settings.data_dir))
+
+
 def build_observation_builder(settings: Settings, extra_rates: Iterable[Rate] = ()) -> ObservationBuilder:
     from extract.build import ObservationBuilder
-    from extract.pipeline import Extractor
 
-    return ObservationBuilder(Extractor(), load_rates(settings, extra_rates))
+    return ObservationBuilder(build_extractor(settings), load_rates(settings, extra_rates))

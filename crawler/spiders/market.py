@@ -11,17 +11,19 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import urljoin
 
 from scrapy import Request, Spider
 from scrapy.exceptions import CloseSpider, DownloadCancelledError, IgnoreRequest, ResponseDataLossError
 
 from config.errors import DroplineError, TransportRefused
+from crawler.frontier import Step
 from crawler.items import Listing, Page, PageOutcome
 from crawler.job import CrawlJob
-from crawler.middlewares import BACKOFF_SECONDS, RETRIES, OffMarket
+from crawler.middlewares import BACKOFF_SECONDS, RETRIES, OffMarket, Stopping
 from crawler.pages import ParsedPage
 from crawler.readings import carry, fill
+from crawler.tally import Pending
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
@@ -44,9 +46,9 @@ class MarketSpider(Spider):
                 "This spider is not started without a crawl job.", remedy="Use `scrapy crawl market -a market=ID`."
             )
         self.job = job
-        self._waiting: dict[str, Listing] = {}
-        self._seen: dict[str, Listing] = {}
-        self._base = job.bases[0]
+        self._mirrors = job.mirrors
+        self.stopping = False
+        """Set when the crawl has decided to end: the gate lets nothing pass any more."""
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> MarketSpider:
@@ -59,32 +61,27 @@ class MarketSpider(Spider):
     # requests ---------------------------------------------------------------------------------------------------
 
     async def start(self) -> AsyncIterator[Request]:
-        if self._is_spent(self.job.clock()):
+        if self._should_end(self.job.clock()):
             return
-        for path in self.job.market.start:
-            request = self._index_request(urljoin(f"{self._base}/", path))
-            if request is not None:
-                yield request
+        if not self.job.tally.frontier:
+            start = [path for path in map(self._own_path, self.job.market.start) if path is not None]
+            self.job.take(Step(index=tuple(dict.fromkeys(start))))
+        for pending in list(self.job.tally.pending.values()):
+            yield self._request(pending)
 
-    def _index_request(self, url: str) -> Request | None:
-        url = urldefrag(url).url
-        if url in self.job.tally.frontier or not self._is_own(url):
-            return None
-        self.job.tally.frontier.add(url)
-        return self._request(url, _INDEX_PRIORITY, {"index": url})
+    def _own_path(self, path: str) -> str | None:
+        return self._mirrors.path_of(urljoin(f"{self._mirrors.bases[0]}/", path))
 
-    def _request(self, url: str, priority: int, meta: dict[str, Any]) -> Request:
+    def _request(self, pending: Pending, mirror: int | None = None) -> Request:
+        at = self._mirrors.current if mirror is None else mirror
         return Request(
-            url,
+            self._mirrors.url_of(pending.path, at),
             callback=self.parse_page,
             errback=self.count_failure,
-            priority=priority,
+            priority=_DETAIL_PRIORITY if pending.listing is not None else _INDEX_PRIORITY - min(pending.barren, 9),
             dont_filter=True,
-            meta=meta,
+            meta={"pending": pending, "mirror": at},
         )
-
-    def _is_own(self, url: str) -> bool:
-        return any(url == base or url.startswith(f"{base}/") for base in self.job.bases)
 
     # answers ----------------------------------------------------------------------------------------------------
 
@@ -112,6 +109,11 @@ class MarketSpider(Spider):
             body=response.body,
             fetched_at=moment,
         )
+        mirror, pending = int(response.meta["mirror"]), response.meta["pending"]
+        if self._mirrors.is_refused(mirror):
+            for request in self._elsewhere(pending, mirror, self._mirrors.refuse(mirror)):
+                yield request
+            return
         if job.keep is not None:
             job.keep(page)
         parsed = job.pages.parse(page)
@@ -120,20 +122,23 @@ class MarketSpider(Spider):
             if again is not None:
                 yield again
                 return
-        stop = job.tally.count_page(parsed.outcome)
-        job.tally.unread.update(parsed.unread)
+        self._mirrors.answered(mirror)
         if parsed.outcome is PageOutcome.LISTING:
-            self._take_detail(parsed)
+            self._take_detail(pending, parsed)
+            made: list[Request] = []
         elif parsed.outcome in {PageOutcome.INDEX, PageOutcome.EMPTY}:
-            for request in self._take_index(str(response.meta.get("index", response.url)), parsed):
-                yield request
+            made = self._take_index(pending, mirror, parsed)
         else:
             self.logger.info("%s: %s (%s)", response.url, parsed.outcome.value, parsed.reason)
-            self._give_up(response.meta.get("listing"))
-        if stop:
+            job.take(Step(path=pending.path, outcome=parsed.outcome, unread=dict(parsed.unread)))
+            made = []
+        for request in made:
+            yield request
+        if job.tally.stopped is not None:
+            self.stopping = True
             raise CloseSpider(str(job.tally.stopped))
-        if self._is_spent(moment):
-            raise CloseSpider("budget")
+        if self._should_end(moment):
+            raise CloseSpider("limits")
 
     async def _again(self, request: Request | None) -> Request | None:
         """The request once more after a pause, as long as tries are left."""
@@ -147,116 +152,117 @@ class MarketSpider(Spider):
         again.meta["tries"] = tries + 1
         return again
 
-    def _is_spent(self, moment: datetime) -> bool:
-        pages, size = self.job.readings.spent(moment)
-        budget = self.job.market.budget
-        if pages < budget.pages_per_day and size < budget.bytes_per_day:
-            return False
-        self.job.tally.dropped["budget of the day spent"] += 1
-        return True
+    def _should_end(self, moment: datetime) -> bool:
+        reason = self.job.limits.reason_to_end(moment)
+        if reason is not None and not self.stopping:
+            self.stopping = True
+            self.job.take(Step(dropped=reason))
+        return reason is not None
 
-    def _take_index(self, url: str, parsed: ParsedPage) -> list[Request]:
-        job = self.job
+    def _take_index(self, pending: Pending, mirror: int, parsed: ParsedPage) -> list[Request]:
+        job, tally = self.job, self.job.tally
         masked = {raw.listing: job.masker.mask_listing(raw) for raw in parsed.listings}
-        job.tally.count_index(url, parsed, [listing.listing for listing in masked.values()])
+        if self._mirrors.is_clone(mirror, masked.values()):
+            self.logger.warning("%s shows none of the market's listings: refused", self._mirrors.bases[mirror])
+            job.take(Step(dropped="mirror refused: it shows none of the market's listings"))
+            return self._elsewhere(pending, mirror, self._mirrors.refuse(mirror))
         readings = job.readings.last(listing.listing for listing in masked.values())
-        requests, ready = [], []
-        links = {detail.listing: detail.url for detail in parsed.details} if job.market.details else {}
+        details = {detail.listing: detail.url for detail in parsed.details} if job.market.details else {}
+        fresh: list[Listing] = []
+        asked: dict[str, str] = {}
         for raw, shown in masked.items():
             ident = shown.listing
             reading = readings.get(ident)
             listing = shown if reading is None else carry(shown, reading, job.market.index_offers)
-            before = self._seen.get(ident)
-            if before is not None:
-                if before.seen_on == "detail":
-                    continue
-                listing = _join(before, listing)
-                if listing == before:
-                    continue
-            self._seen[ident] = listing
-            if ident in self._waiting:
-                self._waiting[ident] = listing
+            before = job.seen.get(ident)
+            if before is not None and before.seen_on == "detail":
                 continue
-            link = links.get(raw)
-            if before is None and link is not None and self._is_stale(shown, reading) and self._is_own(link):
-                self._waiting[ident] = listing
-                requests.append(self._request(link, _DETAIL_PRIORITY, {"listing": ident}))
-            else:
-                ready.append(listing)
-        job.log.append(ready)
-        for link in parsed.links:
-            request = self._index_request(link)
-            if request is not None:
-                requests.append(request)
-        return requests
+            if before is not None:
+                listing = _join(before, listing)
+            if listing != before:
+                fresh.append(listing)
+            path = self._mirrors.path_of(details.get(raw, ""))
+            if path is None or path in tally.pending or ident in tally.detailed:
+                continue
+            if self._is_stale(shown, reading):
+                asked.setdefault(path, ident)
+        seen = [listing.listing for listing in masked.values()]
+        barren = 0 if tally.has_news(seen) else pending.barren + 1
+        found = dict.fromkeys(path for path in map(self._mirrors.path_of, parsed.links) if path is not None)
+        links = [path for path in found if path not in tally.frontier]
+        followed = tally.may_follow(barren, len(links))
+        step = Step(
+            path=pending.path,
+            outcome=parsed.outcome,
+            seen=tuple(seen),
+            total=parsed.total,
+            scope=parsed.scope,
+            unread=dict(parsed.unread),
+            index=tuple(links[:followed]),
+            details=tuple((ident, path) for path, ident in asked.items()),
+            barren=barren,
+            withheld=len(links) - followed,
+        )
+        return [self._request(one) for one in job.take(step, fresh)]
 
     def _is_stale(self, shown: Listing, reading: Listing | None) -> bool:
         if reading is None or reading.title != shown.title:
             return True
         return shown.observed_at - reading.observed_at >= self.job.market.detail_age
 
-    def _take_detail(self, parsed: ParsedPage) -> None:
+    def _take_detail(self, pending: Pending, parsed: ParsedPage) -> None:
         job = self.job
         listing = job.masker.mask_listing(parsed.listings[0])
-        job.tally.listings.add(listing.listing)
-        shown = self._waiting.pop(listing.listing, None)
+        shown = job.seen.get(listing.listing)
         if shown is not None:
             listing = fill(listing, shown)
-        self._seen[listing.listing] = listing
-        job.log.append([listing])
+        step = Step(
+            path=pending.path, outcome=parsed.outcome, seen=(listing.listing,), unread=dict(parsed.unread)
+        )
         job.readings.save([listing])
+        job.take(step, [listing])
 
     # failures ---------------------------------------------------------------------------------------------------
 
-    def _give_up(self, ident: str | None) -> None:
-        """The detail page cannot be had: what the index page showed is kept."""
-        shown = None if ident is None else self._waiting.pop(ident, None)
-        if shown is not None:
-            self.job.log.append([shown])
-
     def count_failure(self, failure: Failure) -> list[Request]:
         error, request = failure.value, getattr(failure, "request", None)
-        tally = self.job.tally
-        self.logger.info("%s: %s", getattr(request, "url", "?"), error)
-        if isinstance(error, OffMarket | TransportRefused):
-            tally.dropped["refused address"] += 1
-        elif isinstance(error, ResponseDataLossError):
-            tally.count_page(PageOutcome.TRUNCATED)
-        elif isinstance(error, DownloadCancelledError | IgnoreRequest):
-            tally.dropped["too large or not a page"] += 1
-        else:
-            tally.count_page(PageOutcome.SERVER_ERROR)
-        if request is None:
+        if isinstance(error, Stopping):
             return []
+        self.logger.info("%s: %s", getattr(request, "url", "?"), error)
+        pending = None if request is None else request.meta["pending"]
+        path = None if pending is None else pending.path
         try:
-            self._give_up(request.meta.get("listing"))
+            if isinstance(error, OffMarket | TransportRefused):
+                self.job.take(Step(path=path, dropped="refused address"))
+            elif isinstance(error, ResponseDataLossError):
+                self.job.take(Step(path=path, outcome=PageOutcome.TRUNCATED))
+            elif isinstance(error, DownloadCancelledError | IgnoreRequest):
+                self.job.take(Step(path=path, dropped="too large or not a page"))
+            elif request is not None and pending is not None:
+                mirror = int(request.meta["mirror"])
+                return self._elsewhere(pending, mirror, self._mirrors.failed(mirror))
+            else:
+                self.job.take(Step(outcome=PageOutcome.SERVER_ERROR))
         except (DroplineError, OSError) as failed:
             self.job.fail(failed)
-        return self._next_mirror(request.url)
+        return []
 
-    def _next_mirror(self, url: str) -> list[Request]:
-        """Where the first mirror gave nothing at all, the start paths of the next one."""
-        tally, later = self.job.tally, self.job.bases[self.job.bases.index(self._base) + 1 :]
-        if tally.read or not later or not url.startswith(self._base):
-            return []
-        self._base = later[0]
-        tally.frontier.clear()
-        made = [self._index_request(urljoin(f"{self._base}/", path)) for path in self.job.market.start]
-        return [request for request in made if request is not None]
+    def _elsewhere(self, pending: Pending, mirror: int, other: int | None) -> list[Request]:
+        """The same page from another mirror; where there is none, it is counted as not had."""
+        if other is not None and other != mirror:
+            return [self._request(pending, other)]
+        self.job.take(Step(path=pending.path, outcome=PageOutcome.SERVER_ERROR))
+        return []
 
     def closed(self, reason: str) -> None:
-        """Called by Scrapy at the end: what still waits for a detail page is logged as the index showed it."""
-        waiting, self._waiting = list(self._waiting.values()), {}
-        try:
-            if self.job.failure is None:
-                self.job.log.append(waiting)
-        except (DroplineError, OSError) as error:
-            self.job.fail(error)
+        """Called by Scrapy at the end."""
         self.job.finish()
         self.logger.debug("crawl %s closed: %s", self.job.crawl.id, reason)
 
 
 def _join(before: Listing, again: Listing) -> Listing:
-    """A listing met on a second index page: the same, with the offers of both (a page per place shows its own)."""
+    """A listing met on a second index page: the same, with the offers of both (a page per place shows its own), and
+    with what only the second one says."""
     offers = tuple(dict.fromkeys((*before.offers, *again.offers)))
-    return before if offers == before.offers else before.model_copy(update={"offers": offers})
+    joined = fill(before, again)
+    return joined if offers == joined.offers else joined.model_copy(update={"offers": offers})

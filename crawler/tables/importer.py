@@ -142,6 +142,8 @@ class Importer:
             started=started,
             outcome=CrawlOutcome.PARTIAL,
             tz=self.mapping.tz,
+            country=self.mapping.country,
+            pieces_as_grams=self.mapping.pieces_as_grams,
             source=table.name,
         )
         log_path(self.logs_dir, header).unlink(missing_ok=True)  # left unfinished by a run that was killed

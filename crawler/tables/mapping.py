@@ -71,6 +71,8 @@ class Mapping(Record):
     """IANA zone of the table's times and of the market's days."""
     country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
     """ISO code, where all places of the market lie in one country."""
+    pieces_as_grams: bool = False
+    """The site labels every quantity in grams, ten pills as well: the text then says what the number counts."""
     description: str = ""
     encoding: str = "utf-8-sig"
     delimiter: str | None = None

@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 
 from extract.found import Found, FoundSubstance, found
 from extract.observation import Kind
-from extract.terms import Match, matches
+from extract.terms import Match, field_at, matches
 from extract.vocabulary import TABLES, load_vocabulary
 
 FIELD = {"title": 2.0, "category": 2.0, "description": 0.5}
@@ -26,6 +26,17 @@ WITH_SUBSTANCE: dict[Kind, float] = {
 ORDER = (Kind.JOB, Kind.LOTTERY, Kind.CUSTOM, Kind.SAMPLE, Kind.COMBO, Kind.DOCUMENT, Kind.OTHER, Kind.SERVICE,
          Kind.EQUIPMENT, Kind.PRECURSOR)  # fmt: skip
 JOINER = frozenset("+&")
+GIFT_NEAR = 14
+"""Code points between a substance and the word that makes it a gift."""
+NOT_TELLING = frozenset({"shipping", "скорость", "снег", "fraud", "places"})
+"""Notes of harmless phrases that say nothing of what is sold: `fast speed shipping`."""
+HARMLESS_JOB = frozenset({Kind.JOB, Kind.SAMPLE, Kind.COMBO, Kind.LOTTERY})
+"""Kinds whose words mean something else inside a harmless phrase: `план работ`, `высшая проба`, `комплект колес`."""
+MISFILED = frozenset({Kind.OTHER, Kind.DOCUMENT, Kind.SERVICE})
+EVERYDAY = frozenset({"harmless", "media"})
+SITE_FIELDS = frozenset({"price", "quantity", "category"})
+VAGUE = frozenset({Kind.SAMPLE, Kind.COMBO, Kind.LOTTERY, Kind.CUSTOM})
+"""Kinds that an everyday thing can be as well: they need a substance, or no word of everyday things."""
 
 
 class KindFinder:
@@ -36,13 +47,19 @@ class KindFinder:
 
     def __call__(self, doc: Doc) -> Doc:
         seen = found(doc)
-        weights = self._weights(matches(doc, "kind"))
+        harmless = matches(doc, "false")
+        inside = {at for hit in harmless for at in range(hit.first, hit.last)}
+        weights = self._weights(matches(doc, "kind"), inside)
         amount = self._amount_in_title(seen)
+        everyday = not seen.substances and self._everyday(doc, harmless)
+        named = any(field_at(seen.fields, one.start) != "category" for one in seen.substances)
         kind = Kind.OFFER
         for candidate in ORDER:
             weight = weights.get(candidate, 0.0)
-            needed = WITH_SUBSTANCE[candidate] if seen.substances else ENOUGH
-            if seen.substances and amount and candidate in {Kind.OTHER, Kind.DOCUMENT, Kind.SERVICE, Kind.JOB,
+            if everyday and candidate in VAGUE:
+                continue
+            needed = WITH_SUBSTANCE[candidate] if named else ENOUGH
+            if named and amount and candidate in {Kind.OTHER, Kind.DOCUMENT, Kind.SERVICE, Kind.JOB,
                                                            Kind.EQUIPMENT}:
                 needed += 4.0
             if weight >= needed and weight > weights.get(kind, 0.0):
@@ -52,18 +69,44 @@ class KindFinder:
                 kind = Kind.PRECURSOR
             elif self._is_combo(doc, seen):
                 kind = Kind.COMBO
+        elif kind is Kind.OFFER and (everyday or not self._says_drug(doc, seen)):
+            kind = Kind.OTHER
         seen.kind = kind
+        if not named and kind in MISFILED:
+            seen.substances = []  # an account among the drugs: its category is a mistake
         return doc
 
     @staticmethod
-    def _weights(hits: list[Match]) -> dict[Kind, float]:
+    def _everyday(doc: Doc, harmless: list[Match]) -> bool:
+        """The title of a listing without substances speaks of everyday things, or of a substance only to deny it."""
+        if any(hit.field == "title" and hit.term.strength not in NOT_TELLING for hit in harmless):
+            return True
+        cues = [hit.term.value for hit in matches(doc, "cue") if hit.field == "title"]
+        if not EVERYDAY.isdisjoint(cues) and "drug" not in cues:
+            return True
+        return any(hit.field == "title" and hit.term.strength == "strong" for hit in matches(doc, "substance"))
+
+    @staticmethod
+    def _says_drug(doc: Doc, seen: Found) -> bool:
+        """Anything at all that a drug listing would say: an amount, a price, a hiding type, a form, a term shaped like
+        a new substance, a category, a word such listings use."""
+        if seen.quantities or seen.prices or seen.stash or seen.form or seen.unknown_terms or matches(doc, "substance"):
+            return True
+        if any(one.name in SITE_FIELDS for one in seen.fields):
+            return True
+        return any(hit.term.value == "drug" for hit in matches(doc, "cue"))
+
+    @staticmethod
+    def _weights(hits: list[Match], harmless: set[int]) -> dict[Kind, float]:
         weights: dict[Kind, float] = {}
         taken: set[tuple[str, int]] = set()
         for hit in hits:
             tokens = {(hit.term.value, at) for at in range(hit.first, hit.last)}
             if hit.field in FIELD and taken.isdisjoint(tokens):
-                taken |= tokens
                 kind = Kind(hit.term.value)
+                if kind in HARMLESS_JOB and hit.first in harmless:
+                    continue
+                taken |= tokens
                 weights[kind] = weights.get(kind, 0.0) + hit.term.weight * FIELD[hit.field]
         return weights
 
@@ -81,6 +124,11 @@ class KindFinder:
         named: list[FoundSubstance] = sorted(
             (one for one in seen.substances if one.start < title.end), key=lambda one: one.start
         )
+        gifts = [cue for cue in matches(doc, "cue") if cue.term.value == "gift" and cue.field == "title"]
+        named = [
+            one for one in named
+            if not any(0 <= one.start - cue.end <= GIFT_NEAR or 0 <= cue.start - one.end <= GIFT_NEAR for cue in gifts)
+        ]  # what is given away makes no combination
         for left, right in pairwise(named):
             between = doc.text[left.end : right.start].lower()
             if not JOINER.isdisjoint(between) or {"and", "и", "with", "plus", "плюс"} & set(between.split()):

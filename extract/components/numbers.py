@@ -11,10 +11,13 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from extract.found import FieldSpan, found
+from extract.marks import marked, stretches_of
 from extract.number_scan import Token, scan
 from extract.price_rules import read_prices
 from extract.purity_rules import read_purity
-from extract.quantity_rules import read_quantities
+from extract.quantity_patterns import HINTS
+from extract.quantity_rules import has_hint, read_quantities
+from extract.tokenizer import Tokenizer
 
 _SCANS = "dropline_numbers"
 _READ = frozenset({"title", "description", "price", "quantity"})
@@ -40,13 +43,20 @@ class QuantityComponent:
 
     def __init__(self, nlp: Language, name: str, lone_decimals: bool) -> None:
         self.name, self.lone_decimals = name, lone_decimals
+        # another tokenizer has no marks: then the words of each field are looked through
+        self._mark = nlp.tokenizer.add_mark(HINTS, holds=has_hint) if isinstance(nlp.tokenizer, Tokenizer) else 0
 
     def __call__(self, doc: Doc) -> Doc:
         quantities = found(doc).quantities
+        words = marked(doc, self._mark) if self._mark else None
         for span, text, tokens in _fields(doc):
+            if not tokens and words == []:
+                continue
             decimals = self.lone_decimals and span.name in {"title", "quantity"}
-            for quantity in read_quantities(text, tokens, decimals=decimals):
-                quantities.append(quantity._replace(start=quantity.start + span.start, end=quantity.end + span.start))
+            hints = None if words is None else stretches_of(doc, words, span.start, span.end)
+            for one in read_quantities(text, tokens, decimals=decimals, hints=hints):
+                at = span.start
+                quantities.append(one._replace(start=one.start + at, end=one.end + at) if at else one)
         return doc
 
 
@@ -60,9 +70,12 @@ class PriceComponent:
     def __call__(self, doc: Doc) -> Doc:
         prices = found(doc).prices
         for span, text, tokens in _fields(doc):
+            if not tokens:
+                continue
             bare = span.name == "price"
             for price in read_prices(text, tokens, default_currency=self.default_currency, bare=bare):
-                prices.append(price._replace(start=price.start + span.start, end=price.end + span.start))
+                at = span.start
+                prices.append(price._replace(start=price.start + at, end=price.end + at) if at else price)
         return doc
 
 

@@ -8,7 +8,9 @@ because there it is mostly the origin or the name of a product (`Moroccan hash`,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -16,9 +18,10 @@ from spacy.tokens import Doc
 import extract.components.stash  # noqa: F401  (registers dropline_stash beside dropline_places)
 from extract.found import FoundRegion, found
 from extract.gazetteer import Gazetteer, load_gazetteer, read_words
+from extract.marks import Following, lower_word, marked, stretches_of
 from extract.place_lexicon import NEAR, Name, load_lexicon, read_codes
 from extract.place_roles import EXCEPT_IN_FIELD, Hit, give_roles
-from extract.telling import Telling
+from extract.tokenizer import tokenizer_of
 
 _WORD = re.compile(r"[^\W\d_]+")
 _GAP = re.compile(r"(?:[ .]{0,2}|\s?[-–‑]\s?|'|\. ?-)")
@@ -32,30 +35,42 @@ _ISOLATED_RIGHT = re.compile(r"[\s\W]*?(?:$|[|\n\])},;/•*!.-]|\d)")
 _CODE_LEFT = re.compile(r"(?:[>→➡\[(2-]|[A-Z]{2},)\s?$")
 _CODE_RIGHT = re.compile(r"\s?(?:[>→➡\])]|->)|, ?[A-Z]{2}(?![^\W\d_])")
 LONGEST = 50_000
+REACH = 25
+"""Tokens from the first word of a name to its last: up to seven words with up to three signs between two."""
 
 
 class Places:
     """Doc -> Doc. Reads `found(doc).fields`, adds to `found(doc).regions`, in the order of the text."""
 
-    def __init__(self) -> None:
+    def __init__(self, nlp: Language) -> None:
         self.gazetteer: Gazetteer = load_gazetteer()
         self.lexicon = load_lexicon()
         self._codes = read_codes()
         self._code_words = read_words("codes-words")
-        # the longest word of each name: texts without any of them are left at once
-        longest = {max((first, *name.rest), key=len) for first, names in self.lexicon.items() for name in names}
-        self._telling = Telling(longest, tuple(self._codes))
+        # most words that begin a name are common ones (`по` всему миру, `новый` Оскол): they are looked at only where
+        # the rarest word of such a name follows
+        iter_names = self.lexicon.items()
+        counts = Counter(word for first, names in iter_names for one in names for word in (first, *one.rest))
+        telling = (
+            min((first, *one.rest), key=lambda word: (counts[word], -len(word)))
+            for first, names in iter_names for one in names if one.rest
+        )
+        add = tokenizer_of(nlp).add_mark
+        self._alone = add((first for first, names in iter_names if any(not one.rest for one in names)), self._codes)
+        self._first, self._telling = add(self.lexicon), add(telling)
 
     def __call__(self, doc: Doc) -> Doc:
         seen = found(doc)
-        text = doc.text
-        telling = self._telling(doc, text)
+        tokens = self._tokens(doc)
         for field in seen.fields:
-            if field.name in _TEXT and telling:
-                end = min(field.end, field.start + LONGEST)
-                seen.regions.extend(self.read_text(text[field.start : end], field.start))
+            if field.name in _TEXT:
+                if tokens:
+                    end = min(field.end, field.start + LONGEST)
+                    stretches = stretches_of(doc, tokens, field.start, end)
+                    seen.regions.extend(self.read_text(doc.text[field.start : end], field.start, stretches))
             elif field.name in _ROLES:
-                seen.regions.extend(self.read_field(text[field.start : field.end], _ROLES[field.name], field.start))
+                text = doc.text[field.start : field.end]
+                seen.regions.extend(self.read_field(text, _ROLES[field.name], field.start))
         return doc
 
     def read_field(self, text: str, role: str, offset: int = 0) -> Iterator[FoundRegion]:
@@ -79,41 +94,47 @@ class Places:
                 yield FoundRegion(code, role, offset + start, offset + end)
             start = gap.end() if gap else end
 
-    def read_text(self, text: str, offset: int = 0) -> list[FoundRegion]:
-        """Regions of running text with roles; one for each code and role, at its first mention."""
-        hits = list(self._find(text))
+    def read_text(
+        self, text: str, offset: int = 0, stretches: Iterable[tuple[int, int]] | None = None
+    ) -> list[FoundRegion]:
+        """Regions of running text with roles; one for each code and role, at its first mention. `stretches`: where
+        names may begin (all of the text if not given)."""
+        hits = list(self._find(text, ((0, len(text)),) if stretches is None else stretches))
         return give_roles(text, hits, offset) if hits else []
 
-    def _find(self, text: str) -> Iterator[Hit]:
-        words = list(_WORD.finditer(text))
-        lowered = [word.group().lower().replace("ё", "е") for word in words]
-        at = 0
-        while at < len(words):
-            hit, used = self._match(text, words, lowered, at)
-            if hit is not None:
-                yield hit
-            at += used
+    def _tokens(self, doc: Doc) -> list[int]:
+        """The tokens at which `read_text` has to look: names of one word, and beginnings of longer ones with their
+        rarest word in reach."""
+        alone, telling = marked(doc, self._alone), marked(doc, self._telling)
+        if not telling:
+            return alone
+        looked = set(alone)
+        for first in marked(doc, self._first):
+            following = bisect_left(telling, first)
+            if following < len(telling) and telling[following] - first <= REACH:
+                looked.add(first)
+        return sorted(looked)
 
-    def _match(
-        self, text: str, words: list[re.Match[str]], lowered: list[str], at: int
-    ) -> tuple[Hit | None, int]:
-        raw = words[at].group()
-        start = words[at].start()
-        for name in self.lexicon.get(lowered[at], ()):
-            last = at + len(name.rest)
-            if name.rest and (
-                last >= len(words)
-                or tuple(lowered[at + 1 : last + 1]) != name.rest
-                or not all(_GAP.fullmatch(text, words[i].end(), words[i + 1].start()) for i in range(at, last))
-            ):
-                continue
-            end = words[last].end()
-            if self._counts(text, name, start, end):
-                return Hit(name.code, name.kind, start, end, raw in self._codes), last - at + 1
+    def _find(self, text: str, stretches: Iterable[tuple[int, int]]) -> Iterator[Hit]:
+        free = 0
+        for start, end in stretches:
+            for word in _WORD.finditer(text, start, end):
+                if word.start() >= free and (hit := self._match(text, word)) is not None:
+                    yield hit
+                    free = hit.end
+
+    def _match(self, text: str, word: re.Match[str]) -> Hit | None:
+        raw = word.group()
+        start = word.start()
+        following = Following(text, word.end())
+        for name in self.lexicon.get(lower_word(raw), ()):
+            end = following.end_of(name.rest, _GAP)
+            if end is not None and self._counts(text, name, start, end):
+                return Hit(name.code, name.kind, start, end, raw in self._codes)
         code = self._codes.get(raw)
         if code is not None and (raw not in self._code_words or _is_code(text, start)):
-            return Hit(code, "area" if code in ("EU", "WORLD") else "country", start, words[at].end(), True), 1
-        return None, 1
+            return Hit(code, "area" if code in ("EU", "WORLD") else "country", start, word.end(), True)
+        return None
 
     @staticmethod
     def _counts(text: str, name: Name, start: int, end: int) -> bool:
@@ -138,5 +159,5 @@ def _is_code(text: str, start: int) -> bool:
 
 @Language.factory("dropline_places", requires=[], assigns=[])
 def build_places(nlp: Language, name: str) -> Places:
-    """The component; its tables are read once for each process."""
-    return Places()
+    """The component; its tables are read once for each process. `nlp` has a `extract.tokenizer.Tokenizer`."""
+    return Places(nlp)

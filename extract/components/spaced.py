@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
 
 from extract.disguise import Normaliser
 from extract.found import found
+from extract.marks import marked
 from extract.terms import Match, field_at
+from extract.tokenizer import tokenizer_of
 from extract.vocabulary import Vocabulary
 
 _RUN = re.compile(
@@ -28,7 +29,7 @@ class SpacedNames:
     """Finds strong one-word names whose letters stand apart."""
 
     def __init__(self, nlp: Language, vocabulary: Vocabulary) -> None:
-        self._single = nlp.vocab.add_flag(is_single_letter)
+        self._single = tokenizer_of(nlp).add_mark(holds=is_single_letter)
         self._normalise = Normaliser(vocabulary.words, vocabulary.long_names)
         self._phrases = vocabulary.phrases
         self._names = vocabulary.disguisable
@@ -55,8 +56,8 @@ class SpacedNames:
 
     def _worth_looking(self, doc: Doc) -> bool:
         """Three single letters close together, or a star inside a word: most texts have neither."""
-        singles = np.flatnonzero(doc.to_array(self._single))
-        if len(singles) >= 3 and bool((singles[2:] - singles[:-2] <= 6).any()):
+        singles = marked(doc, self._single)
+        if any(third - first <= 6 for first, third in zip(singles, singles[2:], strict=False)):
             return True
         return "*" in doc.text or "_" in doc.text
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from spacy.tokens import Doc
 
 from config.errors import InputError
 from extract.found import FoundStash, found
+from extract.marks import Following, lower_word, marked, stretches_of
 from extract.observation import Stash
 from extract.place_names import fold
-from extract.telling import Telling
+from extract.tokenizer import tokenizer_of
 
 TABLE = Path(__file__).resolve().parents[1] / "vocab" / "stash_types.csv"
 _FIELDS = frozenset(("title", "description", "quantity", "place"))
@@ -90,45 +92,44 @@ def _inflect(morph: pymorphy3.MorphAnalyzer, words: list[str]) -> set[tuple[str,
 class StashTypes:
     """Doc -> Doc. Adds to `found(doc).stash` in the order of the text, each type once for each field."""
 
-    def __init__(self) -> None:
+    def __init__(self, nlp: Language | None = None) -> None:
         self.names = load_stash_names()
-        self._telling = Telling(
-            max((first, *rest), key=len) for first, names in self.names.items() for rest, _ in names
-        )
+        self._mark = tokenizer_of(nlp).add_mark(self.names) if nlp is not None else 0
 
     def __call__(self, doc: Doc) -> Doc:
-        text = doc.text
-        if not self._telling(doc, text):
+        tokens = marked(doc, self._mark)
+        if not tokens:
             return doc
         seen = found(doc)
         for field in seen.fields:
             if field.name in _FIELDS:
-                part = text[field.start : field.end]
-                for one in self.read(part):
+                stretches = stretches_of(doc, tokens, field.start, field.end)
+                for one in self.read(doc.text[field.start : field.end], stretches):
                     seen.stash.append(FoundStash(one.type, one.start + field.start, one.end + field.start))
         return doc
 
-    def read(self, text: str) -> list[FoundStash]:
-        """Hiding types of one text."""
-        words = list(_WORD.finditer(text))
-        lowered = [word.group().lower().replace("ё", "е") for word in words]
+    def read(self, text: str, stretches: Iterable[tuple[int, int]] | None = None) -> list[FoundStash]:
+        """Hiding types of one text. `stretches`: where names may begin (all of the text if not given)."""
         mentions: list[FoundStash] = []
-        at = 0
-        while at < len(words):
-            used = 1
-            for rest, kind in self.names.get(lowered[at], ()):
-                last = at + len(rest)
-                if rest and (last >= len(words) or tuple(lowered[at + 1 : last + 1]) != rest):
-                    continue
-                start, end = words[at].start(), words[last].end()
-                left = text[max(0, start - 30) : start]
-                bad = _NOT_HIDING if kind is Stash.CACHE else _NEGATED
-                if not bad.search(left):
-                    mentions.append(FoundStash(kind, start, end))
-                used = last - at + 1
-                break
-            at += used
-        return _settle(text, mentions)
+        free = 0
+        for start, end in ((0, len(text)),) if stretches is None else stretches:
+            for word in _WORD.finditer(text, start, end):
+                if word.start() >= free:
+                    free = self._match(text, word, mentions)
+        return _settle(text, mentions) if mentions else mentions
+
+    def _match(self, text: str, word: re.Match[str], mentions: list[FoundStash]) -> int:
+        """Adds the hiding type that begins at this word; the end of what was read."""
+        following = Following(text, word.end())
+        for rest, kind in self.names.get(lower_word(word.group()), ()):
+            start, end = word.start(), following.end_of(rest)
+            if end is None:
+                continue
+            bad = _NOT_HIDING if kind is Stash.CACHE else _NEGATED
+            if not bad.search(text[max(0, start - 30) : start]):
+                mentions.append(FoundStash(kind, start, end))
+            return end
+        return word.end()
 
 
 def _settle(text: str, mentions: list[FoundStash]) -> list[FoundStash]:
@@ -164,4 +165,4 @@ def stash_of(text: str) -> Stash | None:
 @Language.factory("dropline_stash")
 def build_stash(nlp: Language, name: str) -> StashTypes:
     """The component; its table is read once for each process."""
-    return StashTypes()
+    return StashTypes(nlp)

@@ -26,7 +26,7 @@ CANNABIS = ("cannabis-resin", "cannabis-concentrate", "cannabis-edible", "cannab
 _PERCENT = re.compile(r"[\s:=~\-–<>]{0,4}\d[\d.,\-]*\s?%")
 EMOJI = "zxx"
 JOINERS = frozenset({"+", "&", "and", "и", "/", "|", "plus", "плюс", "or", "или", "та", ","})
-STRANGERS, STRANGERS_NEAR = 2, 5
+STRANGERS, STRANGERS_NEAR = 2, 3
 """So many unknown words in a title make a by-word harmless: far from an amount, and right beside one."""
 JOIN_REACH = 6
 """Tokens between two names that a joiner can join: room for an amount."""

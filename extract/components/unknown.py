@@ -6,12 +6,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
 
 from extract.found import FieldSpan, Found, FoundTerm, found
+from extract.marks import marked
 from extract.terms import matches
+from extract.tokenizer import tokenizer_of
 from extract.vocabulary import TABLES, load_vocabulary
 
 STEMS = (
@@ -44,17 +45,18 @@ MOST = 5
 def has_stem(word: str) -> bool:
     """True for a word that ends like the name of a new psychoactive substance."""
     lower = word.lower()
-    return len(lower) > 5 and lower not in HARMLESS and lower.endswith(_ENDINGS)
+    return lower[-3:] in _TAILS and len(lower) > 5 and lower not in HARMLESS and lower.endswith(_ENDINGS)
 
 
 _ENDINGS = tuple(stem + case for stem in STEMS for case in (CASES if stem[0] > "z" else ("",)))
+_TAILS = frozenset(ending[-3:] for ending in _ENDINGS)
 
 
 class UnknownTerms:
     """Component: `found(doc).unknown_terms` (title and description only, at most `MOST`)."""
 
     def __init__(self, nlp: Language, words: frozenset[str]) -> None:
-        self._stem = nlp.vocab.add_flag(has_stem)
+        self._stem = tokenizer_of(nlp).add_mark(holds=has_stem)
         self._words = words
 
     def __call__(self, doc: Doc) -> Doc:
@@ -69,8 +71,8 @@ class UnknownTerms:
 
     def _by_stem(self, doc: Doc) -> list[FoundTerm]:
         terms = []
-        for at in np.flatnonzero(doc.to_array(self._stem)):
-            token = doc[int(at)]
+        for at in marked(doc, self._stem):
+            token = doc[at]
             if any(hit.first <= token.i < hit.last for hit in matches(doc, "substance")):
                 continue
             start, end = token.idx, token.idx + len(token)

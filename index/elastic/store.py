@@ -367,13 +367,15 @@ class ElasticStore:
 
     def digest(self) -> Mapping[str, str]:
         with self._guard():
-            digests: dict[str, str] = {record: Fold(self._iter_contents(record)).hexdigest() for record in _RECORDS}
+            digests: dict[str, str] = {record: Fold(self.iter_contents(record)).hexdigest() for record in _RECORDS}
             return {**digests, "crawl": Fold(map(canonical, self._iter_crawls({"match_all": {}}))).hexdigest()}
 
-    def _iter_contents(self, record: RecordName) -> Iterator[bytes]:
-        for hits in iter_pages(self.client, self._every(record), {"match_all": {}}, ["_shard_doc"], True, size=2000):
-            for hit in hits:
-                yield orjson.dumps(docs.read_record(record, hit["_source"]), option=orjson.OPT_SORT_KEYS)
+    def iter_contents(self, record: RecordName) -> Iterator[bytes]:
+        with self._guard():
+            every = self._every(record)
+            for hits in iter_pages(self.client, every, {"match_all": {}}, ["_shard_doc"], True, size=2000):
+                for hit in hits:
+                    yield orjson.dumps(docs.read_record(record, hit["_source"]), option=orjson.OPT_SORT_KEYS)
 
     def destroy(self) -> None:
         """Deletes every index of this prefix. For tests and for a demo's end."""

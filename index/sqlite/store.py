@@ -273,6 +273,12 @@ class SqliteStore:
                 record: Fold(() if connection is None else iter_contents(connection, record)).hexdigest()
                 for record in ("observation", "offer_day", "crawl")}
 
+    def iter_contents(self, record: RecordName) -> Iterator[bytes]:
+        with guard(self.path):
+            connection = self._read()
+            if connection is not None:
+                yield from iter_contents(connection, record)
+
     def close(self) -> None:
         with self._lock:
             self._closed = True

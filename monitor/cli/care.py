@@ -21,8 +21,15 @@ app.add_typer(market_app, name="market")
 
 @app.command()
 def status(context: typer.Context) -> None:
-    """What the store holds: crawls by market and outcome, first and last, the extractor's version."""
+    """What the store holds: crawls by market and outcome, first and last, the extractor's version; paused markets."""
+    from monitor.state import State, state_path
+
     state = current(context)
+    with State(state_path(state.settings.data_dir)) as kept:
+        pauses = {pause.market: pause for pause in kept.pauses()}
+    for pause in pauses.values():
+        note(f"{pause.market} is paused since {pause.since:%Y-%m-%d %H:%M} UTC: {pause.reason}. "
+             f"Then: dropline session set {pause.market}")  # fmt: skip
     with state.store() as store:
         note(f"Store {state.settings.store_url}, extractor version {store.current_version() or 'none yet'}.")
         by_market: dict[str, list[Any]] = {}
@@ -39,6 +46,7 @@ def status(context: typer.Context) -> None:
                     "first": crawls[0].started.isoformat(),
                     "last": crawls[-1].started.isoformat(),
                     "listings in the last": crawls[-1].listings,
+                    "paused": pauses[market].reason if market in pauses else None,
                 }
             )
         if not rows:

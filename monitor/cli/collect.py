@@ -24,46 +24,40 @@ Paths = Annotated[list[Path], typer.Argument(help="Files, folders or archives.",
 def crawl(
     context: typer.Context,
     markets: Annotated[list[str], typer.Argument(help="Ids of markets (`dropline market list`).", show_default=False)],
+    archive: Annotated[bool, typer.Option(help="Keep the pages (scrubbed WARC, ended by `purge`).")] = True,
 ) -> None:
     """One polite crawl of each market now, through Tor. Refused without a recorded authorisation."""
     import asyncio
 
-    from crawler.authorisation import check_authorised
     from crawler.items import CrawlKind, CrawlOutcome
     from crawler.log import log_path
-    from crawler.market import load_market
-    from crawler.run import crawl as run_crawl
-    from crawler.transport import Tor
+    from monitor.crawling import find_unstored, plan_crawl, run_crawl
     from monitor.ingest import Ingester
     from monitor.workspace import build_masker, build_observation_builder
 
     state = current(context)
     settings = state.settings
-    chosen = [load_market(name) for name in dict.fromkeys(markets)]
-    today = datetime.now(UTC).date()
-    allowed = [check_authorised(market.id, settings.authorisations_path, today) for market in chosen]
-    transports = [
-        Tor(socks=settings.tor_socks, addresses=entry.addresses or market.addresses, cookies=entry.cookies)
-        for market, entry in zip(chosen, allowed, strict=True)
-    ]
+    plans = [plan_crawl(settings, name, datetime.now(UTC)) for name in dict.fromkeys(markets)]
     masker = build_masker(settings)
     rows = []
     with state.store() as store:
-        ingester = Ingester(store, build_observation_builder(settings))
-        for market, transport in zip(chosen, transports, strict=True):
-            known = bool(store.crawls(market=(market.id,)))
+        ingester = Ingester(store, build_observation_builder(settings), settings)
+        for planned in plans:
+            market = planned.market
+            stored_already = {one.id for one in store.crawls(market=(market.id,))}
             done = asyncio.run(
                 run_crawl(
-                    market,
-                    started=datetime.now(UTC).replace(microsecond=0),
-                    transport=transport,
+                    settings,
+                    planned,
                     masker=masker,
-                    data_dir=settings.data_dir,
                     clock=lambda: datetime.now(UTC),
-                    kind=CrawlKind.INCREMENTAL if known else CrawlKind.FULL,
+                    kind=CrawlKind.INCREMENTAL if stored_already else CrawlKind.FULL,
+                    archive=archive,
                 )
             )
-            stored = ingester.add_log(log_path(settings.logs_dir, done), market.country)
+            for left_over in find_unstored(settings.logs_dir, market.id, {*stored_already, done.id}):
+                ingester.add_log(left_over)  # of a crawl that was killed and not gone on with
+            stored = ingester.add_log(log_path(settings.logs_dir, done))
             market_scope = stored.coverage_of()
             rows.append(
                 {
@@ -147,8 +141,8 @@ def replay(
             data_dir=state.settings.data_dir,
             progress=seen,
         )
-        ingester = Ingester(store, build_observation_builder(state.settings))
-        stored = ingester.add_log(log_path(state.settings.logs_dir, done), record.country)
+        ingester = Ingester(store, build_observation_builder(state.settings), state.settings)
+        stored = ingester.add_log(log_path(state.settings.logs_dir, done))
         ingester.settle()
     for message in refused:
         note(message)
@@ -201,13 +195,13 @@ def import_tables(
     rejects = rejects or state.settings.data_dir / "imports" / f"{mapping.id}-rejected.csv"
     with state.store() as store, progress() as bars, RejectFile(rejects) as reject_file:
         importer = Importer(mapping, build_masker(state.settings), state.settings.logs_dir, reject_file.add)
-        ingester = Ingester(store, build_observation_builder(state.settings))
+        ingester = Ingester(store, build_observation_builder(state.settings), state.settings)
         stored_already = {crawl.id for crawl in store.crawls(market=(mapping.market,))}
         task = bars.add_task(f"import {mapping.id}", total=None)
         for path in paths:
             for log in importer.run(path, lambda name, done: bars.update(task, completed=done, description=name[-40:])):
                 if log.stem not in stored_already:
-                    ingester.add_log(log, mapping.country)
+                    ingester.add_log(log)
         bars.update(task, description="offer-days")
         ingester.settle()
     for key, reason in ingester.report.failed:

@@ -79,7 +79,7 @@ def run_demo(
     markets = {name: load_market(name) for name in world.markets}
     for name in markets:
         store.forget(market=name)
-    ingester = Ingester(store, build_observation_builder(settings, rates))
+    ingester = Ingester(store, build_observation_builder(settings, rates), settings)
     # a key of the world's own: pseudonyms, and with them the intervals' draws, are the same whenever it is run again
     key = hashlib.sha256(f"dropline demo world {world.seed}".encode()).digest()
     masker = Masker(build_kid(key), key)
@@ -92,15 +92,11 @@ def run_demo(
             kind = CrawlKind.FULL if number == 1 else CrawlKind.INCREMENTAL
             for finished in asyncio.run(_crawl_day(day, markets, transports, masker, settings.data_dir, kind)):
                 done.crawls.append(finished)
-                ingester.add_log(log_path(settings.logs_dir, finished), markets[_id(finished)].country)
+                ingester.add_log(log_path(settings.logs_dir, finished))
         progress("offer-days", world.days, world.days)
         done.offer_days = ingester.settle()
     done.observations = ingester.report.written
     return done
-
-
-def _id(finished: Crawl) -> MarketId:
-    return "stash" if finished.market == "stash" else "postal"
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import http.server
 import socket
 import socketserver
 import struct
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -63,8 +64,11 @@ class Shop(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = 0) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.first = first
+        """Number of its first listing: another shop shows other ones."""
+        self.hang_up = False
         self.hits: list[str] = []
         self.headers_seen: list[dict[str, str]] = []
         self.extra: list[str] = []
@@ -73,6 +77,16 @@ class Shop(http.server.ThreadingHTTPServer):
         self.price = 100
         self.total = True
         self.challenge_after: int | None = None
+        self.pause = 0.0
+        self.faults: dict[str, str] = {}
+        """By path: what happens there instead (see `_Handler.broken`); "*" for every path after `sound` hits."""
+        self.sound = 0
+        self.times: dict[str, list[float]] = {}
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that was killed in the middle of an answer is what the tests are about."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     @property
     def address(self) -> str:
@@ -96,11 +110,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(raw)
+        self.close_connection = self.close_connection or self.server.hang_up
 
     def do_GET(self) -> None:
         shop, path = self.server, self.path
         shop.hits.append(path)
         shop.headers_seen.append(dict(self.headers))
+        shop.times.setdefault(path, []).append(time.monotonic())
+        time.sleep(shop.pause)
+        fault = shop.faults.get(path) or (shop.faults.get("*") if len(shop.hits) > shop.sound else None)
+        if fault is not None:
+            if fault.endswith("once"):
+                shop.faults.pop(path)
+            self.broken(fault)
+            return
         if shop.challenge_after is not None and len(shop.hits) > shop.challenge_after:
             self.send("<html><form><input name=captcha></form></html>")
         elif shop.busy.get(path, 0) > 0:
@@ -118,7 +141,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         ids = range(page * PER_PAGE, min(shop.items, (page + 1) * PER_PAGE))
         rows = "".join(
             f"<li><a href='/item/{i}'>Sencha tea {i}</a><b>Tea House {i % 3}</b><i>USD {shop.price + i}</i></li>"
-            for i in ids
+            for i in (shop.first + number for number in ids)
         )
         more = f"<a class=next href='/list?p={page + 1}'>next</a>" if (page + 1) * PER_PAGE < shop.items else ""
         extra = "".join(f"<a class=more href='{link}'>more</a>" for link in shop.extra) if page == 0 else ""
@@ -133,6 +156,48 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             f"<table><tr><td class=q>1 g</td><td class=p>USD {price}</td></tr>"
             f"<tr><td class=q>5 g</td><td class=p>USD {price * 4}</td></tr></table></article></html>"
         )
+
+    def broken(self, fault: str) -> None:
+        kind, _, value = fault.partition(" ")
+        if kind in {"503", "429"}:
+            self.send("<html>busy</html>", int(kind), Retry_After=value.split()[0])
+        elif kind == "hang":
+            time.sleep(float(value))
+            self.close_connection = True
+        elif kind == "huge":
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.close_connection = True
+            piece = b"<p>" + b"x" * 65_536
+            try:
+                self.wfile.write(b"<html>")
+                for _ in range(800):
+                    self.wfile.write(piece)
+            except OSError:
+                return
+        elif kind == "loop":
+            number = int(self.path.rpartition("=")[2]) if "loop=" in self.path else 0
+            self.send("", 302, Location=f"/to//loop?loop={number + 1}")
+        elif kind == "to":
+            self.send("", 302, Location=value)
+        elif kind == "captcha":
+            self.send("<html><form><input name=captcha></form></html>")
+        elif kind == "login":
+            self.send("<html><form><input type=password></form></html>")
+        elif kind == "layout":
+            self.send("<html><main><div class=card>Sencha tea</div></main></html>")
+        elif kind == "calendar":
+            day = int(self.path.rpartition("=")[2]) if "day=" in self.path else 0
+            links = "".join(f"<a class=more href='/calendar?day={day * 2 + more}'>day</a>" for more in (1, 2))
+            self.send(f"<html><ul class=shelf></ul>{links}</html>")
+        elif kind == "copies":
+            rows = "".join(f"<li><a href='/item/{i}'>Sencha tea {i}</a><b>Tea House {i % 3}</b><i>USD {100 + i}</i></li>"
+                           for i in range(PER_PAGE))  # fmt: skip
+            links = "".join(f"<a class=more href='/copy?s={len(self.server.hits)}{n}'>more</a>" for n in range(3))
+            self.send(f"<html><ul class=shelf>{rows}</ul>{links}</html>")
+        else:
+            self.fault(f"/{kind}")
 
     def fault(self, path: str) -> None:
         if path == "/drip":  # a byte every 0.2 s, for 60 s
@@ -155,6 +220,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send(packed, Content_Encoding="gzip")
         elif path == "/image":
             self.send(b"\x89PNG....", Content_Type="image/png")
+        elif path.startswith("/loop"):
+            self.broken("loop")
+        elif path.startswith("/calendar"):
+            self.broken("calendar")
+        elif path.startswith("/copy"):
+            self.broken("copies")
         elif path.startswith("/to/"):
             self.send("", 302, Location=path.removeprefix("/to/"))
         elif path == "/cut":
@@ -173,9 +244,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def open_shop() -> Iterator[Shop]:
+def open_shop(first: int = 0) -> Iterator[Shop]:
     """The shop, served until the block ends."""
-    with Shop() as shop:
+    with Shop(first) as shop:
         thread = threading.Thread(target=shop.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:
@@ -198,6 +269,8 @@ class Socks(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _SocksHandler)
         self.target = target
         self.dead: set[str] = set()
+        self.others: dict[str, int] = {}
+        """Names that lead to another port."""
         self.asked: list[tuple[str, str, int, str]] = []
 
     @property
@@ -230,7 +303,8 @@ class _SocksHandler(socketserver.StreamRequestHandler):
             self.wfile.write(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
             self.rfile.readline()
             return
-        with socket.create_connection(("127.0.0.1", self.server.target)) as far:
+        port = self.server.others.get(host.decode("latin-1"), self.server.target)
+        with socket.create_connection(("127.0.0.1", port)) as far:
             self.wfile.write(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
             back = threading.Thread(target=self._pump, args=(far, self.connection), daemon=True)
             back.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import stat
 from datetime import UTC, datetime, timedelta
@@ -146,7 +145,7 @@ def test_a_torn_member_is_cut_off_and_the_archive_goes_on(tmp_path: Path) -> Non
     Archive(tmp_path, PageObject(lab_market())).keep(lab_page(SHOP_PAGE))
     whole = path.read_bytes()
     Archive(tmp_path, PageObject(lab_market())).keep(lab_page("<html>second</html>"))
-    torn = path.read_bytes()[:-9]
+    torn = path.read_bytes()[:-200]
     path.write_bytes(torn)
     (*_, last) = iter_saved_pages([path])
     assert "damaged" in last.refused
@@ -201,4 +200,3 @@ def test_a_strange_warc_is_no_danger(tmp_path: Path) -> None:
     path = tmp_path / "x.warc.gz"
     path.write_bytes(b"no gzip at all")
     assert all(isinstance(page, SavedPage) and page.refused for page in iter_saved_pages([path]))
-    assert io.BytesIO  # the module is used by warcio's reader

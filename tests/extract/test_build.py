@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crawler.items import Listing, Offer
+from crawler.items import Crawl, CrawlKind, CrawlOutcome, Listing, Offer
 from extract.build import ObservationBuilder
 from extract.fx import Rate, RateTable
 from extract.observation import Flag, Observation, Stash
@@ -20,12 +20,18 @@ def builder() -> ObservationBuilder:
     return ObservationBuilder(Extractor(), RateTable(rates, use_ecb=False))
 
 
-def build(builder: ObservationBuilder, title: str, *offers: Offer, **more: Any) -> list[Observation]:
+def build(
+    builder: ObservationBuilder, title: str, *offers: Offer, pieces_as_grams: bool = False, **more: Any
+) -> list[Observation]:
     listing = Listing(
         market="m", listing="l1", crawl="c1", observed_at=datetime(2025, 1, 6, 22, 30, tzinfo=UTC), title=title,
         offers=offers, parser="p", **more,
     )
-    return list(builder.build([listing], "Europe/Moscow", "RU"))
+    crawl = Crawl(
+        id="c1", market="m", kind=CrawlKind.FULL, started=listing.observed_at, outcome=CrawlOutcome.COMPLETE,
+        tz="Europe/Moscow", country="RU", pieces_as_grams=pieces_as_grams,
+    )
+    return list(builder.build([listing], crawl))
 
 
 def test_one_observation_an_offer_with_local_day_and_integer_money(builder: ObservationBuilder) -> None:
@@ -58,6 +64,12 @@ def test_without_a_rate_the_dollar_price_stays_empty(builder: ObservationBuilder
     assert (found.currency, found.amount, found.unit_price) == ("KZT", 900_000, 9_000 * 10_000)
     assert found.unit_price_usd is None
     assert found.fx_rate is None
+
+
+def test_a_counted_form_is_counted_only_where_the_site_labels_all_in_grams(builder: ObservationBuilder) -> None:
+    offer = Offer(quantity="10 гр")
+    assert [one.unit for one in build(builder, "ЛСД марки", offer, pieces_as_grams=True)] == ["unit"]
+    assert [one.unit for one in build(builder, "ЛСД марки", offer)] == ["g"]
 
 
 def test_pieces_labelled_as_grams_are_pieces(builder: ObservationBuilder) -> None:

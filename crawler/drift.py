@@ -1,0 +1,65 @@
+"""Drift: whether what a crawl read still looks like the market. A layout that changed in part gives listings with empty
+fields; the market's `bounds` say how much of that is believed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from crawler.items import Listing
+from crawler.market import Bounds
+
+ENOUGH = 10
+"""Listings below which a share says nothing."""
+
+
+@dataclass(slots=True)
+class Fill:
+    """How many of the listings carry each field. `offer.…` counts listings with it in at least one offer."""
+
+    listings: int = 0
+    fields: Counter[str] = field(default_factory=Counter)
+
+    def share(self, name: str) -> float:
+        return self.fields[name] / self.listings if self.listings else 0.0
+
+
+LISTING_FIELDS = ("description", "category", "vendor", "ships_from", "ships_to", "ships_except", "shipping", "offers",
+                  "feedback", "sold", "rating")
+OFFER_FIELDS = ("price", "quantity", "place", "stash", "ready", "preorder")
+FIELDS = frozenset({*LISTING_FIELDS, *(f"offer.{name}" for name in OFFER_FIELDS)})
+"""What `bounds.fill` may name."""
+
+
+def filled_fields(listing: Listing) -> list[str]:
+    """The fields that say something."""
+    names = [name for name in LISTING_FIELDS if getattr(listing, name) not in (None, (), "")]
+    return names + [
+        f"offer.{name}" for name in OFFER_FIELDS if any(getattr(offer, name) is not None for offer in listing.offers)
+    ]
+
+
+def measure_fill(listings: Mapping[str, Listing]) -> Fill:
+    """The fill of a crawl's listings (by id)."""
+    fill = Fill(len(listings))
+    for listing in listings.values():
+        fill.fields.update(filled_fields(listing))
+    return fill
+
+
+def broken_bounds(bounds: Bounds, fill: Fill, unread: Mapping[str, int], read: int) -> list[str]:
+    """Each broken bound in words: fields unread too often, fields filled too seldom. `read`: listings and detail pages
+    that were read."""
+    broken = [
+        f"field {name} unread {count / max(1, read):.0%} of the time, more than {bounds.max_unread_share:.0%}"
+        for name, count in sorted(unread.items())
+        if count / max(1, read) > bounds.max_unread_share
+    ]
+    if fill.listings >= ENOUGH:
+        broken += [
+            f"field {name} filled in {fill.share(name):.0%} of listings, less than {least:.0%}"
+            for name, least in sorted(bounds.fill.items())
+            if fill.share(name) < least
+        ]
+    return broken

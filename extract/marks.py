@@ -1,0 +1,103 @@
+"""Marks: which components have something to look at in a token. Each distinct word is asked once for each memory zone,
+so that a token without marks costs no component anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from spacy.tokens import Doc
+
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+def lower_word(word: str) -> str:
+    """Lower case, `ё` written `е`: how words are written in the tables of places and hiding types."""
+    return word.lower().replace("ё", "е")
+
+
+class Marks:
+    """`token -> bits`. Components add to it while the pipeline is built."""
+
+    def __init__(self) -> None:
+        self._next = 1
+        self._words: dict[str, int] = {}
+        self._exact: dict[str, int] = {}
+        self._rules: list[tuple[Callable[[str], bool], int]] = []
+
+    def add(
+        self, words: Iterable[str] = (), exact: Iterable[str] = (), holds: Callable[[str], bool] | None = None
+    ) -> int:
+        """The bit of a new mark. A token has it if `holds(token)`, or if it is or contains (`т3ст` contains `т` and
+        `ст`) one of `words` (as `lower_word` writes them), or one of `exact` as written."""
+        bit, self._next = self._next, self._next << 1
+        for table, members in ((self._words, words), (self._exact, exact)):
+            for word in members:
+                table[word] = table.get(word, 0) | bit
+        if holds is not None:
+            self._rules.append((holds, bit))
+        return bit
+
+    def bits_of(self, token: str) -> int:
+        bits = self._words.get(lower_word(token), 0) | self._exact.get(token, 0)
+        if not token.isalpha() and len(token) > 1:
+            for word in _WORD.findall(token):
+                bits |= self._words.get(lower_word(word), 0) | self._exact.get(word, 0)
+        for holds, bit in self._rules:
+            if holds(token):
+                bits |= bit
+        return bits
+
+
+class ListingDoc(Doc):
+    """A Doc that keeps its text (spaCy joins it from the tokens at every `doc.text`) and the marks of its tokens."""
+
+    kept: str | None = None
+    marks: list[tuple[int, int]] | None = None
+    """(token, bits) of the tokens that have a mark, in order."""
+
+    @property
+    def text(self) -> str:
+        return super().text if self.kept is None else self.kept
+
+
+def marked(doc: Doc, bits: int) -> list[int]:
+    """Numbers of the tokens that have one of the marks, in order. `doc` comes from the Tokenizer that gave the bits."""
+    assert isinstance(doc, ListingDoc)
+    assert doc.marks is not None
+    return [token for token, having in doc.marks if having & bits]
+
+
+class Following:
+    """The words after `end`, looked up as far as somebody asks."""
+
+    def __init__(self, text: str, end: int) -> None:
+        self._text, self._start = text, end
+        self._words: list[tuple[str, int, int]] = []
+
+    def end_of(self, rest: tuple[str, ...], gap: re.Pattern[str] | None = None) -> int | None:
+        """Where these words (as `lower_word` writes them) end if they follow, with nothing but `gap` between; else
+        None."""
+        before = self._start
+        for number, wanted in enumerate(rest):
+            if number == len(self._words):
+                word = _WORD.search(self._text, before)
+                if word is None:
+                    return None
+                self._words.append((lower_word(word.group()), word.start(), word.end()))
+            written, start, end = self._words[number]
+            if written != wanted or (gap is not None and not gap.fullmatch(self._text, before, start)):
+                return None
+            before = end
+        return before
+
+
+def stretches_of(doc: Doc, tokens: Iterable[int], start: int, end: int) -> list[tuple[int, int]]:
+    """Code points of those tokens that begin in `start`..`end`, counted from `start`."""
+    found = []
+    for number in tokens:
+        token = doc[number]
+        at = token.idx
+        if start <= at < end:
+            found.append((at - start, at - start + len(token)))
+    return found

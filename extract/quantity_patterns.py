@@ -1,0 +1,115 @@
+"""The wordings that quantities are read by: compiled patterns and number words, used by `extract.quantity_rules`."""
+
+from __future__ import annotations
+
+import re
+
+
+def split_words(words: str) -> list[str]:
+    return words.split()
+
+
+BLANK = re.compile(r"[ \t\u00a0(\[]{0,2}$")
+CROSS = re.compile(r"[ \t\u00a0]{0,2}[xXхХ×*]?[ \t\u00a0]{0,2}$")
+CROSS_ONLY = re.compile(r"[ \t\u00a0]{0,2}[xXхХ×*][ \t\u00a0]{0,2}$")
+BOX_OF = re.compile(r"(?<!\w)(?:box|pack|packet|strip|bottle|sheet|blister)(?:es|s)? of $", re.IGNORECASE)
+PIECES = (
+    r"(?:bars?|pills?|tabs?|tablets?|caps?|capsules?|pellets?|blotters?|strips?|gummies|patches|hits|lozenges"
+    r"|таб|табл|табле\w+|капс|капсул\w*|пилюл\w*|марок|марк[аи])"
+)
+COUNT_AHEAD = re.compile(rf"[ \t\u00a0,]{{0,2}}(?:{PIECES}(?!\w)[ \t\u00a0,.]{{1,2}})?$", re.IGNORECASE)
+COUNT_END = re.compile(
+    r"[ \t\u00a0-]?(?:ct|count|pack|pk|packs?|box|blister|qty)(?!\w)|\s*(?:$|[\n|)\]*!;,]|[-–—] ?[^\W\d_]|\.(?:\s|$))",
+    re.IGNORECASE,
+)
+NAMED = re.compile(r"[ \t\u00a0](?:[xXхХ×][ ])?(?:[^\W\d_]{2,20}[ \t\u00a0-]){1,3}$")
+"""`25 Xanax 2mg tablets`: what stands between the count and the dose."""
+PIECES_RIGHT = re.compile(rf"[ \t\u00a0]{{0,2}}(?:[^\W\d_]{{2,12}}[ \t\u00a0]){{0,2}}?{PIECES}(?!\w)", re.IGNORECASE)
+STRENGTH_LEFT = re.compile(
+    r"(?:salvia|divinorum|сальви\w*|extract\w*|экстракт\w*|kratom|кратом\w*|kanna|lotus|лотос\w*)[\s(:,-]{0,3}$",
+    re.IGNORECASE,
+)
+STRENGTH_RIGHT = re.compile(
+    r"[ \t-]{0,2}(?:\w+ )?(?:extract|экстракт|concentrat|концентрат|salvia|сальви)", re.IGNORECASE
+)
+"""`Salvia 20x extract`: how far an extract is concentrated, not how many."""
+PACKAGES = re.compile(
+    r"[ \t\u00a0]{0,2}(?:пакет\w*|пак|клад\w{0,3}|св[её]рт\w*|зип\w*|фасовк\w*|bags?|baggies"
+    r"|packs?|packages?|wraps?)"
+    r"[ \t\u00a0]{0,2}(?:по|of|x|х|@|each)[ \t\u00a0]{1,2}$",
+    re.IGNORECASE,
+)
+VESSEL = re.compile(r"(?<!\w)(?:ампул\w*|амп|ampoules?|ampules?|amps?|vials?|флакон\w*|пузыр\w*)(?!\w)", re.IGNORECASE)
+VESSEL_ML = 50
+EACH = re.compile(r"[ \t\u00a0,(]{0,2}(?:по|of|@|à|at)[ \t\u00a0]{1,2}$", re.IGNORECASE)
+PLUS = re.compile(r"[ \t\u00a0]?\+[ \t\u00a0]?$")
+LIST = re.compile(r"(?:[/,;&]|[ ]?(?:[-–—]|\.\.)[ ]?|[ ](?:и|или|до|or|to|and|по)[ ]|, )$", re.IGNORECASE)
+DOSE_LEFT = re.compile(
+    r"(?:вес таб\w*|в (?:одной )?табл?\w*|таблетк\w*(?: по)?|доз\w*|dose\w*|dosage\w*|dosing|принимать|strength"
+    r"|мощность"
+    r"|pills? weigh\w*|each (?:pill|tab|cap)\w*(?: \w+)?)[\s:=-]{0,3}(?:\d+[-–]?)?$",
+    re.IGNORECASE,
+)
+DOSE_TALK = re.compile(r"(?:\bdos(?:e|es|age|ing)\b|дозировк|\bдоза\b|принимать)[^\n]{0,24}$", re.IGNORECASE)
+DOSE_RIGHT = re.compile(
+    r"[ \t]{0,2}(?:/|per|each|в|на|за)[ \t]{0,2}(?:1 )?"
+    r"(?:tab|tablet|pill|cap|capsule|hit|blotter|unit|serving|gummy|табл?|таблетк|капс|марк|штук|шт|одн)\w*",
+    re.IGNORECASE,
+)
+CONCENTRATION = re.compile(
+    r"[ \t]{0,2}(?:/|per|на|в)[ \t]{0,2}(?:1[ \t]?)?(?:ml|мл|kg|кг|l\b|cc|litre|liter|drops?\b|капл)", re.IGNORECASE
+)
+NOT_GRAMS = re.compile(r"[/%:]|[ \t]?(?:days?|hours?|min|h\b|км|km|m\b|м\b|дн|час|ч\b|star|/|[$€£₽])", re.IGNORECASE)
+COUNTED = re.compile(
+    r"(?<!\w)(?:bars?|gummies|pills?|tabs?|tablets?|caps(?:ules)?|blisters?|pharma|edibles?|blotters?|xtc|ecstasy|extasy"
+    r"|таблет\w*|таб|колёса|колеса|марк[аиу]|марок|капсул\w*|экстази|блистер\w*)(?!\w)",
+    re.IGNORECASE,
+)
+NOT_TIMES = re.compile(
+    r"[ \t]{0,2}(?:\d|(?:the|more|better|stronger|faster|as|cheaper|times)\b"
+    r"|(?:filter|wash|distill|sift|siev|refin|recryst|cook|poten|extract|экстракт))",
+    re.IGNORECASE,
+)
+SMALL = {
+    word: str(index)
+    for index, word in enumerate(
+        split_words(
+            "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+            "seventeen eighteen nineteen twenty"
+        ),
+        1,
+    )
+} | {
+    word: str(index)
+    for index, word in enumerate(
+        split_words("один два три четыре пять шесть семь восемь девять десять одиннадцать двенадцать"), 1
+    )
+}
+PARTS = {"half": "0.5", "quarter": "0.25", "eighth": "0.125", "third": "0.3333", "sixteenth": "0.0625"}
+AMOUNTS = SMALL | {
+    "полтора": "1.5", "полторы": "1.5", "одна": "1", "две": "2", "двадцать": "20", "тридцать": "30", "сорок": "40",
+    "пятьдесят": "50", "сто": "100", "двести": "200", "пятьсот": "500", "тысяча": "1000", "thirty": "30", "forty": "40",
+    "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90", "hundred": "100",
+}  # fmt: skip
+WORDS = re.compile(
+    r"(?<!\w)(?:"
+    r"(?P<half>пол[- ]?)(?P<half_unit>грам+а?|кило(?:грамм?а?)?|литра|унции|таблетки)"
+    r"|(?P<english>half|quarter|eighth|third|sixteenth)"
+    r"(?:[ -](?:of[ ])?(?:an?[ ])?(?P<english_unit>oz|ounce|pound|lb|gram|g|kilo|kilogram|kg|ton|tonne|litre"
+    r"|gallon)s?)"
+    rf"|(?P<amount>{'|'.join(AMOUNTS)})"
+    r"[ -](?P<amount_unit>[^\W\d_]{1,12})"
+    r"|(?P<per>за|per|an|a|1 x)[ ](?P<per_unit>грамм|гр|г|gram|ounce|oz|pound|lb|kilo|kg|кило|унцию"
+    r"|шт|штуку|таблетку|марку|pill|tablet|tab|unit|piece)"
+    r"|(?P<qp>(?i:qp)|q\.p\.)|(?P<eighth>(?:an[ ])?eighth|1/8th|1/8(?![\d/.,]))"
+    r"|(?P<ball>8[ -]?ball|eight[ -]?ball|eightball)|(?P<teenth>teenth|teener)"
+    r")(?!\w)|(?<=/)(?P<slash>gram|ounce|oz|pound|lb|kg|kilo|unit|each|piece|pill|tab|tablet|g|gr|г|гр|грамм|шт)(?!\w)",
+    re.IGNORECASE,
+)
+STREET = {"eighth": ("0.125", "oz"), "ball": ("3.5", "g"), "teenth": ("0.0625", "oz")}
+"""An '8 ball' is sold as 3.5 g; an eighth and a teenth are fractions of an ounce."""
+HINTS = AMOUNTS.keys() | PARTS.keys() | set(split_words("за per a an qp q teenth teener eightball"))
+LETTERS = re.compile(r"[^\W\d_]+")
+DIGIT_HINT = re.compile(r"[18](?=[ /b-])", re.IGNORECASE)
+NUMERO = frozenset({"№", "N", "No", "n"})
+"""`10 мг №50`: how pharmacies write fifty tablets."""

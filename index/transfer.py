@@ -1,0 +1,97 @@
+"""From one store to another, of either kind, whole: every version, held against the digests at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from config.errors import StoreError
+from extract.observation import Observation, Record
+from index.content import add_reports, in_batches
+from index.offer_day import OfferDay
+from index.store import Store, WriteReport
+
+R = TypeVar("R", bound=Record)
+Progress = Callable[[str, int], None]
+"""Told what is being copied and how many are done."""
+
+
+class CopyReport(Record):
+    """What a copy moved. `unchanged` were in the target already."""
+
+    crawls: int
+    observations: int
+    offer_days: int
+    written: int
+    unchanged: int
+    version: str
+
+
+def copy_store(source: Store, target: Store, progress: Progress = lambda what, done: None) -> CopyReport:
+    """Copy crawls, observations and offer-days of every version, then the current version.
+
+    The crawls come after their observations: until then no measure takes them for complete. A copy that was broken off
+    is simply run again. The target must be empty, or hold part of the same.
+
+    Raises StoreError: the source is empty, the target holds something else, a record could not be written, or the
+    digests differ at the end.
+    """
+    version = source.current_version()
+    if version is None:
+        raise StoreError("there is nothing to copy: the store is empty.", remedy="Name the store to copy with --store.")
+    crawls = source.crawls()
+    strange = {crawl.id for crawl in target.crawls()} - {crawl.id for crawl in crawls}
+    if strange:
+        raise StoreError(
+            f"the target holds {len(strange)} crawls that the source has not, such as {min(strange)}.",
+            remedy="Copy into an empty store.",
+        )
+    days = _read(source.iter_contents("offer_day"), OfferDay)
+    seen = _read(source.iter_contents("observation"), Observation)
+    observed, total = _pour(seen, target.write, "observations", progress)
+    offered, more = _pour(days, target.write_offer_days, "offer-days", progress)
+    total = add_reports(total, more)
+    for done, crawl in enumerate(crawls, start=1):
+        target.write_crawl(crawl)
+        progress("crawls", done)
+    target.set_current_version(version)
+    progress("digests", 0)
+    compare_digests(source, target)
+    return CopyReport(
+        crawls=len(crawls), observations=observed, offer_days=offered, written=total.written,
+        unchanged=total.unchanged, version=version,
+    )
+
+
+def _read(contents: Iterable[bytes], record: type[R]) -> Iterator[R]:
+    for content in contents:
+        yield record.model_validate_json(content)
+
+
+def _pour(
+    records: Iterable[R], write: Callable[[Iterable[R]], WriteReport], what: str, progress: Progress
+) -> tuple[int, WriteReport]:
+    done, total = 0, WriteReport()
+    for batch in in_batches(records):
+        report = write(batch)
+        if report.failed:
+            key, reason = report.failed[0]
+            raise StoreError(
+                f"{len(report.failed)} {what} could not be written, the first: {key}: {reason}.",
+                remedy="Mend that and run the same command again.",
+            )
+        done += len(batch)
+        total = add_reports(total, report)
+        progress(what, done)
+    return done, total
+
+
+def compare_digests(source: Store, target: Store) -> None:
+    """StoreError where two stores differ in any record."""
+    ours, theirs = source.digest(), target.digest()
+    differ = [record for record in ours if ours[record] != theirs[record]]
+    if differ:
+        raise StoreError(
+            f"the copy differs from the source in: {', '.join(differ)}.",
+            remedy="Something wrote to one of them meanwhile, or the target held more: copy into an empty one.",
+        )

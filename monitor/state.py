@@ -1,0 +1,154 @@
+"""`DATA/state.db`: what the monitor itself has to remember, a small SQLite file whichever Store holds the data.
+
+One table a concern, each with a version of its own in `schema_version`, so that concerns change apart. `STEPS` holds,
+per concern, the statements that lead from each version to the next: append, never edit. Times are UTC, ISO 8601.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+
+from config.errors import StoreError, UsageError
+
+STEPS: dict[str, tuple[str, ...]] = {
+    "pause": (
+        "CREATE TABLE pause (market TEXT PRIMARY KEY, reason TEXT NOT NULL, since TEXT NOT NULL, crawl TEXT NOT NULL)"
+        " WITHOUT ROWID",
+    ),
+    "reextract": (
+        "CREATE TABLE reextraction (store TEXT NOT NULL, version TEXT NOT NULL, base TEXT NOT NULL, begun TEXT NOT"
+        " NULL, finished TEXT, PRIMARY KEY (store, version)) WITHOUT ROWID",
+        "CREATE TABLE reextracted (store TEXT NOT NULL, version TEXT NOT NULL, crawl TEXT NOT NULL, size INTEGER"
+        " NOT NULL, offers INTEGER NOT NULL, PRIMARY KEY (store, version, crawl)) WITHOUT ROWID",
+    ),
+    "review": (
+        "CREATE TABLE review_term (term TEXT PRIMARY KEY, rule TEXT NOT NULL, status TEXT NOT NULL, substance TEXT,"
+        " decided TEXT) WITHOUT ROWID",
+        "CREATE TABLE review_listing (term TEXT NOT NULL, market TEXT NOT NULL, listing TEXT NOT NULL, vendor TEXT,"
+        " title TEXT NOT NULL, first_seen TEXT NOT NULL, last_seen TEXT NOT NULL, first_crawl TEXT NOT NULL,"
+        " last_crawl TEXT NOT NULL, PRIMARY KEY (term, market, listing)) WITHOUT ROWID",
+    ),
+}
+"""By concern: the statement of each step, from version 0 on."""
+
+
+class MarketPaused(UsageError):
+    """A crawl of a market that waits for its operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why a market is not crawled. `crawl` is the one that ran into it ("" where a person paused it)."""
+
+    market: str
+    reason: str
+    since: datetime
+    crawl: str = ""
+
+
+class State:
+    """The file, opened. Use as a context manager. Raises StoreError where it cannot be used, or where a newer Dropline
+    wrote it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.db = sqlite3.connect(path, timeout=30, isolation_level=None)
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+        try:
+            self.db.execute("PRAGMA journal_mode = WAL")
+            self.db.execute("PRAGMA synchronous = FULL")
+            self._migrate()
+        except sqlite3.Error as error:
+            self.db.close()
+            raise self._failed(error) from error
+        except StoreError:
+            self.db.close()
+            raise
+
+    def __enter__(self) -> State:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.db.close()
+
+    def _failed(self, error: sqlite3.Error) -> StoreError:
+        return StoreError(f"The state cannot be used ({error}).", file=self.path, remedy="Restore it from a backup.")
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, begun for writing: all of it or nothing."""
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.db
+        except BaseException:
+            self.db.execute("ROLLBACK")
+            raise
+        self.db.execute("COMMIT")
+
+    def _migrate(self) -> None:
+        with self.writing() as db:
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS schema_version (concern TEXT PRIMARY KEY, version INTEGER NOT NULL)"
+                " WITHOUT ROWID"
+            )
+            known = dict(db.execute("SELECT concern, version FROM schema_version"))
+            for concern, steps in STEPS.items():
+                version = int(known.get(concern, 0))
+                if version > len(steps):
+                    raise StoreError(
+                        f"Its part {concern!r} has version {version}; this Dropline knows {len(steps)}.",
+                        file=self.path,
+                        remedy="Use the newer Dropline that wrote it.",
+                    )
+                for step in steps[version:]:
+                    db.execute(step)
+                db.execute("INSERT OR REPLACE INTO schema_version VALUES (?, ?)", (concern, len(steps)))
+
+    # pauses ------------------------------------------------------------------------------------------------------
+
+    def pause(self, market: str, reason: str, since: datetime, crawl: str = "") -> None:
+        """Pauses a market. One that is paused already keeps the time of its first pause."""
+        with self.writing() as db:
+            db.execute(
+                "INSERT INTO pause VALUES (?, ?, ?, ?) ON CONFLICT (market) DO UPDATE SET reason = excluded.reason",
+                (market, reason, since.isoformat(), crawl),
+            )
+
+    def resume(self, market: str) -> bool:
+        """Lifts the pause; whether there was one."""
+        with self.writing() as db:
+            return db.execute("DELETE FROM pause WHERE market = ?", (market,)).rowcount > 0
+
+    def pauses(self) -> list[Pause]:
+        """All pauses, by market."""
+        rows = self.db.execute("SELECT market, reason, since, crawl FROM pause ORDER BY market").fetchall()
+        return [Pause(market, reason, datetime.fromisoformat(since), crawl) for market, reason, since, crawl in rows]
+
+    def check_not_paused(self, market: str) -> None:
+        """Raises MarketPaused, saying what to do."""
+        for pause in self.pauses():
+            if pause.market == market:
+                raise MarketPaused(
+                    f"{market} is paused since {pause.since:%Y-%m-%d %H:%M} UTC: {pause.reason}.",
+                    remedy="Open it in Tor Browser, do what it asks, then give Dropline the new session: "
+                    f"dropline session set {market} --file cookies.txt (or --resume to go on without one).",
+                )
+
+
+def state_path(data_dir: Path) -> Path:
+    """Where the state of that data folder stands."""
+    return data_dir / "state.db"
