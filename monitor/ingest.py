@@ -52,6 +52,8 @@ class Ingester:
         self.store, self.builder, self.settings = store, builder, settings
         self.report = IngestReport()
         self._versions = self._targets()
+        self._beside: set[str] = set()
+        """Other versions written to since the last `settle`."""
 
     def _targets(self) -> tuple[str, ...]:
         """Versions to write to: ours, and beside it the one that readers still see while a re-extraction to ours is
@@ -112,6 +114,7 @@ class Ingester:
 
     def _write(self, observations: list[Observation]) -> None:
         for version in self._versions[1:]:
+            self._beside.add(version)
             done = self.store.write(one.model_copy(update={"version": version}) for one in observations)
             self.report.failed += done.failed
         done = self.store.write(observations)
@@ -139,10 +142,11 @@ class Ingester:
             for old, new in zip(imported, neighbour_coverage(imported), strict=True):
                 if old != new:
                     self.store.write_crawl(new)
-            for version in self._versions[1:]:
+            for version in sorted(self._beside):
                 derive_offer_days(self.store, market, version, since)
             derived += derive_offer_days(self.store, market, self.builder.version, since)
         self.report.since.clear()
+        self._beside.clear()
         return derived
 
 

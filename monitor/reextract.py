@@ -108,6 +108,9 @@ class Reextractor:
         since: dict[str, date] = {}
         settled: dict[str, Mark] = {}
         tried: set[str] = set()
+        gone = self.versions.marks(version).keys() - {crawl.id for crawl in self.store.crawls()}
+        if gone:  # forgotten since: the store dropped the offer-days they touched, here too
+            finished = False
         while True:  # crawls that came in meanwhile, by a process that knew nothing of us, are in the next round
             crawls = self.store.crawls()
             pending = self._pending(crawls, version, report, unless_there=unless_there)
@@ -131,6 +134,7 @@ class Reextractor:
         for number, (market, day) in enumerate(sorted(since.items())):
             progress(f"offer-days of {market}", number, len(since))
             report.offer_days += derive_offer_days(self.store, market, version, day)
+        self.versions.unmark(version, gone)
         for crawl_id, mark in settled.items():
             self.versions.mark(version, crawl_id, mark)
         return report

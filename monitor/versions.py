@@ -5,6 +5,7 @@ Rows are kept per store: one data folder may fill several. Times are UTC.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -104,6 +105,14 @@ class Versions:
             db.execute(
                 "INSERT OR REPLACE INTO reextracted VALUES (?, ?, ?, ?, ?)",
                 (self.store, version, crawl, mark.size, mark.offers),
+            )
+
+    def unmark(self, version: str, crawls: Iterable[str]) -> None:
+        """Crawls that are there no longer."""
+        with self.state.writing() as db:
+            db.executemany(
+                "DELETE FROM reextracted WHERE store = ? AND version = ? AND crawl = ?",
+                [(self.store, version, crawl) for crawl in crawls],
             )
 
     def marks(self, version: str) -> dict[str, Mark]:

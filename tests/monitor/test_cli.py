@@ -195,3 +195,21 @@ def test_nothing_of_the_hostile_world_reaches_disk_or_screen(demo: Path) -> None
 
 def test_demo_over_tor_without_tor_says_how_to_get_it(tmp_path: Path) -> None:
     says(run(tmp_path, "demo", "--tor", PATH=str(tmp_path)), 1, "apt-get install tor")
+
+
+def test_doctor_names_what_is_there_and_what_is_missing(tmp_path: Path) -> None:
+    done = run(tmp_path, "--format", "json", "doctor", DROPLINE_TOR_SOCKS="127.0.0.1:9")
+    says(done, 0)
+    found = {row["what"]: row["state"] for row in json.loads(done.stdout)}
+    assert found["store"] == found["data folder"] == "ok"
+    assert found["SOCKS 127.0.0.1:9, for crawl"] == "not there"
+    says(run(tmp_path, "--store", "http://127.0.0.1:9", "doctor"), 1)
+
+
+def test_purge_removes_archives_by_age_and_keeps_a_record(tmp_path: Path) -> None:
+    for stamp in ("20200101T000000Z", "29990101T000000Z"):
+        (tmp_path / "archive" / "m").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "archive" / "m" / f"m-{stamp}.warc.gz").write_bytes(b"x")
+    says(run(tmp_path, "purge", "--older-than", "90"), 0, "1 archives removed")
+    assert [path.name for path in (tmp_path / "archive" / "m").iterdir()] == ["m-29990101T000000Z.warc.gz"]
+    assert "m-20200101T000000Z.warc.gz" in (tmp_path / "purged.log").read_text("utf-8")

@@ -23,6 +23,7 @@ from crawler.log import log_path
 from index.measures import trends
 from index.open import open_store
 from index.store import Filter, Store
+from monitor.forgetting import forget_crawls
 from monitor.ingest import Ingester
 from monitor.moves import compare
 from monitor.operator_names import add_name
@@ -208,6 +209,20 @@ def test_a_mark_that_the_store_does_not_bear_out_is_no_mark(filled: tuple[Settin
     store.write_crawl(lost)
     assert reextract(settings, store).crawls == 1
     assert counts(store, report.version)["metonitazene"] == 2 * DAYS
+    store.close()
+
+
+def test_a_crawl_forgotten_meanwhile_leaves_no_hole(filled: tuple[Settings, Store, str]) -> None:
+    settings, store, _ = filled
+    version = reextract(settings, store).version
+    forget_crawls(store, settings.logs_dir, [store.crawls()[1]])
+    assert reextract(settings, store).complete
+    days = [json.loads(line) for line in store.iter_contents("offer_day")]
+    by_version = Counter(day["version"] for day in days)
+    assert by_version[version] == (DAYS - 1) * len(TITLES)
+    assert set(by_version.values()) == {by_version[version]}
+    sales = Counter(day["version"] for day in days for _ in range(day.get("falls", 0)))
+    assert set(sales.values()) == {(DAYS - 1) * len(TITLES)}  # the fall is now seen across the crawl that is gone
     store.close()
 
 

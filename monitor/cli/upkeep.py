@@ -1,0 +1,117 @@
+"""Commands for the one who keeps an installation: doctor, purge."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from config.errors import DroplineError
+from monitor.cli.app import Context, app, current
+from monitor.cli.output import note, write_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOGGED_AS = "purged.log"
+
+
+@app.command()
+def purge(
+    context: typer.Context,
+    older_than: Annotated[int, typer.Option(min=0, help="Days; pages older than this are removed.")] = 90,
+) -> None:
+    """Remove archived pages by age. Logs and observations stay; what was removed is written to the purge log."""
+    from crawler.archive import purge as purge_archive
+
+    state = current(context)
+    now = datetime.now(UTC)
+    gone = purge_archive(state.settings.data_dir / "archive", timedelta(days=older_than), now)
+    if gone:
+        with (state.settings.data_dir / LOGGED_AS).open("a", encoding="utf-8") as log:
+            log.writelines(f"{now.isoformat(timespec='seconds')} {one.path.name} {one.size}\n" for one in gone)
+    write_rows([{"archive": one.path.name, "bytes": one.size} for one in gone], state.form)
+    note(f"{len(gone)} archives removed.")
+
+
+@app.command()
+def doctor(context: typer.Context) -> None:
+    """Check what this installation needs, and say how to get what is missing. Exit code 1 if something is."""
+    state = current(context)
+    rows = list(_checks(state))
+    write_rows(rows, state.form)
+    if any(row["state"] == "missing" for row in rows):
+        raise typer.Exit(1)
+
+
+def _checks(state: Context) -> Iterator[dict[str, str]]:
+    settings = state.settings
+
+    def check(name: str, probe: Callable[[], str], *, needed: bool = True) -> dict[str, str]:
+        try:
+            return {"what": name, "state": "ok", "about": probe()}
+        except (DroplineError, OSError) as error:
+            return {"what": name, "state": "missing" if needed else "not there", "about": str(error)}
+
+    yield check("Python", lambda: sys.version.split()[0])
+    yield check("data folder", lambda: _writable(state))
+    yield check("vendor key", lambda: _key(state))
+    yield check("store", lambda: _store(state))
+    yield check(f"SOCKS {settings.tor_socks}, for crawl", lambda: _socks(settings.tor_socks), needed=False)
+    yield check("tor, for demo --tor", _tor, needed=False)
+    yield check("JDK, for Elasticsearch on this machine", _jdk, needed=False)
+    yield check("authorisations, for crawl", lambda: _authorisations(state), needed=False)
+
+
+def _writable(state: Context) -> str:
+    folder = state.settings.data_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise DroplineError(f"{folder} cannot be written.", remedy="Choose another with --data-dir.")
+    return str(folder)
+
+
+def _key(state: Context) -> str:
+    from crawler.privacy import load_or_make_key
+
+    path = state.settings.key_path
+    return f"{load_or_make_key(path)[0]} in {path}" if path.exists() else f"will be made at first use: {path}"
+
+
+def _store(state: Context) -> str:
+    with state.store() as store:
+        return f"{state.settings.store_url}, {len(store.crawls())} crawls"
+
+
+def _socks(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except (OSError, ValueError) as error:
+        raise DroplineError("nothing answers.", remedy="Start tor, or set tor_socks.") from error
+    return "answers"
+
+
+def _tor() -> str:
+    from monitor.demo.tor_network import find_tor
+
+    return find_tor()[0]
+
+
+def _jdk() -> str:
+    from monitor.demo.elastic_fetch import find_jdk
+
+    found = find_jdk(os.environ)
+    return f"{found.home}, version {found.major}"
+
+
+def _authorisations(state: Context) -> str:
+    path = state.settings.authorisations_path
+    if not path.is_file():
+        raise DroplineError("no file of recorded legal bases.", file=path, remedy="See docs/crawling.md.")
+    return str(path)
