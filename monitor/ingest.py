@@ -108,9 +108,14 @@ class Ingester:
         stored = self._with_regions(crawl)
         self.store.write_crawl(stored)
         self.report.crawls += 1
-        first = crawl.started.astimezone(ZoneInfo(crawl.tz)).date()
-        self.report.since[crawl.market] = min(first, self.report.since.get(crawl.market, first))
+        self.touch(crawl)
         return stored
+
+    def touch(self, crawl: Crawl) -> None:
+        """What is derived from that crawl on shall be brought up to date by `settle`, stored now or in an earlier run
+        that may have been killed before it settled."""
+        first = _local_day(crawl)
+        self.report.since[crawl.market] = min(first, self.report.since.get(crawl.market, first))
 
     def _write(self, observations: list[Observation]) -> None:
         for version in self._versions[1:]:
@@ -131,13 +136,20 @@ class Ingester:
         )
         return crawl.model_copy(update={"coverage": scopes})
 
+    def _derived_until(self, market: str, before: date, crawls: list[Crawl]) -> date:
+        """The last day before that one which has offer-days; the market's first day where none has: a run that was
+        killed before it settled leaves days without."""
+        days = [day.day for day in self.store.last_offer_days(market, before, self.builder.version)]
+        return max(days) if days else min(map(_local_day, crawls), default=before)
+
     def settle(self) -> int:
         """Bring what is derived up to date: coverage of imported crawls, offer-days of the markets touched.
 
         Returns the number of offer-days written."""
         derived = 0
-        for market, since in sorted(self.report.since.items()):
+        for market, touched in sorted(self.report.since.items()):
             crawls = self.store.crawls(market=(market,))
+            since = min(touched, self._derived_until(market, touched, crawls))
             imported = [crawl for crawl in crawls if crawl.kind is CrawlKind.IMPORT]
             for old, new in zip(imported, neighbour_coverage(imported), strict=True):
                 if old != new:
@@ -148,6 +160,10 @@ class Ingester:
         self.report.since.clear()
         self._beside.clear()
         return derived
+
+
+def _local_day(crawl: Crawl) -> date:
+    return crawl.started.astimezone(ZoneInfo(crawl.tz)).date()
 
 
 def _batches(listings: Iterator[Listing], size: int) -> Iterator[list[Listing]]:

@@ -196,11 +196,13 @@ def import_tables(
     with state.store() as store, progress() as bars, RejectFile(rejects) as reject_file:
         importer = Importer(mapping, build_masker(state.settings), state.settings.logs_dir, reject_file.add)
         ingester = Ingester(store, build_observation_builder(state.settings), state.settings)
-        stored_already = {crawl.id for crawl in store.crawls(market=(mapping.market,))}
+        stored_already = {crawl.id: crawl for crawl in store.crawls(market=(mapping.market,))}
         task = bars.add_task(f"import {mapping.id}", total=None)
         for path in paths:
             for log in importer.run(path, lambda name, done: bars.update(task, completed=done, description=name[-40:])):
-                if log.stem not in stored_already:
+                if log.stem in stored_already:
+                    ingester.touch(stored_already[log.stem])
+                else:
                     ingester.add_log(log)
         bars.update(task, description="offer-days")
         ingester.settle()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from monitor.rereading import Part, Reader, Work
     from monitor.review import Candidate, ReviewQueue
 
-SMALL = 20_000_000
+SMALL = 100_000_000
 """Bytes of logs that are sooner read in this process than others are started."""
 SHOWN = 10
 """Series a measure that the table shows; JSON and CSV have all."""
