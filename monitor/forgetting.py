@@ -1,27 +1,38 @@
-"""Forgetting: out of the store and out of the logs, so that reading the logs again does not bring it back."""
+"""Forgetting: out of the store, and out of all else that holds a listing, so that nothing brings it back."""
 
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 import orjson
 
+from config.errors import UsageError
+from crawler.archive import archive_path
 from crawler.items import Crawl
+from crawler.readings import Readings
 from index.derive import derive_offer_days
 from index.store import Store
+from monitor.review import ReviewQueue
+from monitor.state import State, state_path
+
+MARKET_ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
-def forget_crawls(store: Store, logs_dir: Path, crawls: Iterable[Crawl]) -> int:
-    """Remove crawls with their observations and logs; the offer-days of the days they touched are derived anew.
+def forget_crawls(store: Store, data_dir: Path, crawls: Iterable[Crawl]) -> int:
+    """Remove crawls with their observations, logs and archives; the offer-days they touched are derived anew.
 
     Returns rows removed from the store."""
     removed = 0
     markets: set[str] = set()
     for crawl in crawls:
         removed += store.forget(crawl=crawl.id)
-        (logs_dir / crawl.market / f"{crawl.id}.jsonl").unlink(missing_ok=True)
+        (data_dir / "logs" / crawl.market / f"{crawl.id}.jsonl").unlink(missing_ok=True)
+        archive_path(data_dir / "archive", crawl.market, crawl.id).unlink(missing_ok=True)
+        _forget_review(data_dir, crawl=crawl.id)
         markets.add(crawl.market)
     version = store.current_version()
     for market in sorted(markets):
@@ -34,18 +45,36 @@ def forget_crawls(store: Store, logs_dir: Path, crawls: Iterable[Crawl]) -> int:
     return removed
 
 
-def forget_market(store: Store, logs_dir: Path, market: str) -> int:
-    """Remove a market from store and logs."""
+def forget_market(store: Store, data_dir: Path, market: str) -> int:
+    """Remove a market: store, logs, archives, last readings, frontier, review queue. UsageError for what is no id."""
+    if not MARKET_ID.fullmatch(market):
+        raise UsageError(f"{market!r} is no market's id.", remedy="`dropline status` lists them.")
     removed = store.forget(market=market)
-    for path in sorted((logs_dir / market).glob("*.jsonl")) if market not in ("", ".", "..") else ():
-        path.unlink()
+    for room in ("logs", "archive", "frontier"):
+        shutil.rmtree(data_dir / room / market, ignore_errors=True)
+    (data_dir / "readings" / f"{market}.sqlite").unlink(missing_ok=True)
+    _forget_review(data_dir, market=market)
     return removed
 
 
-def forget_vendor(store: Store, logs_dir: Path, vendor: str) -> int:
-    """Remove a vendor's observations, and rewrite the logs without the vendor's listings."""
+def _forget_review(data_dir: Path, **what: str) -> None:
+    with State(state_path(data_dir)) as state:
+        ReviewQueue(state, data_dir).forget(**what)
+
+
+def forget_vendor(store: Store, data_dir: Path, vendor: str) -> int:
+    """Remove a vendor's observations, last readings and review entries, and rewrite the logs without the vendor.
+
+    Archived pages hold vendors under their names and cannot be searched by pseudonym: they go with `purge`."""
     removed = store.forget(vendor=vendor)
-    for path in sorted(logs_dir.glob("*/*.jsonl")):
+    _forget_review(data_dir, vendor=vendor)
+    for file in sorted((data_dir / "readings").glob("*.sqlite")):
+        readings = Readings(data_dir, file.stem)
+        try:
+            readings.forget(vendor)
+        finally:
+            readings.close()
+    for path in sorted((data_dir / "logs").glob("*/*.jsonl")):
         lines = path.read_bytes().splitlines(keepends=True)
         kept = [line for line in lines if not _is_of(line, vendor)]
         if len(kept) != len(lines):

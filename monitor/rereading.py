@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from config.errors import InputError, StoreError
 from config.settings import Settings
 from crawler.log import iter_log
-from extract.fx import Rate
 from extract.observation import Observation
 from monitor.review import Sighting, find_unknown
 
@@ -75,7 +74,7 @@ def read_here(builder: ObservationBuilder, work: Iterable[Work], version: str) -
 
 
 def read_in_processes(
-    settings: Settings, rates: Sequence[Rate], work: Sequence[Work], version: str, expected: str, processes: int
+    settings: Settings, work: Sequence[Work], version: str, expected: str, processes: int
 ) -> Iterator[Part]:
     """Logs in `processes` processes; the parts of one log come in order, logs in none. `expected`: the extractor
     version that they must have (the code may be replaced while we run).
@@ -89,7 +88,7 @@ def read_in_processes(
     try:
         for queue in queues:
             ours, theirs = method.Pipe()
-            process = method.Process(target=_serve, args=(theirs, settings, list(rates), version), daemon=True)
+            process = method.Process(target=_serve, args=(theirs, settings, version), daemon=True)
             process.start()
             theirs.close()  # else its end would not be seen
             workers[ours] = (process, queue)
@@ -177,11 +176,11 @@ def _restore(fields: dict[str, Any]) -> Observation:
     return one
 
 
-def _serve(connection: Connection, settings: Settings, rates: list[Rate], version: str) -> None:
+def _serve(connection: Connection, settings: Settings, version: str) -> None:
     """A reading process: tells its extractor's version, then reads the logs it is given until the pipe closes."""
     from monitor.workspace import build_observation_builder
 
-    builder = build_observation_builder(settings, rates)
+    builder = build_observation_builder(settings)
     try:
         connection.send(builder.version)
         while True:

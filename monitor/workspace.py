@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config.settings import Settings
 from crawler.privacy import Masker, load_or_make_key
-from extract.fx import Rate, RateTable, read_rates
+from extract.fx import RateTable, read_rates
 
 if TYPE_CHECKING:
     from extract.build import ObservationBuilder
@@ -27,10 +26,9 @@ def rates_folder(settings: Settings) -> Path:
     return settings.data_dir / "fx"
 
 
-def load_rates(settings: Settings, extra: Iterable[Rate] = ()) -> RateTable:
+def load_rates(settings: Settings) -> RateTable:
     """Imported rate tables (by name, later ones winning), then the ECB's history."""
-    rates = [rate for path in sorted(rates_folder(settings).glob("*.csv")) for rate in read_rates(path)]
-    return RateTable([*rates, *extra])
+    return RateTable(rate for path in sorted(rates_folder(settings).glob("*.csv")) for rate in read_rates(path))
 
 
 def build_extractor(settings: Settings) -> Extractor:
@@ -41,7 +39,7 @@ def build_extractor(settings: Settings) -> Extractor:
     return Extractor(tables=build_tables(settings.data_dir))
 
 
-def build_observation_builder(settings: Settings, extra_rates: Iterable[Rate] = ()) -> ObservationBuilder:
+def build_observation_builder(settings: Settings) -> ObservationBuilder:
     from extract.build import ObservationBuilder
 
-    return ObservationBuilder(build_extractor(settings), load_rates(settings, extra_rates))
+    return ObservationBuilder(build_extractor(settings), load_rates(settings))

@@ -34,9 +34,9 @@ def extract(
     file: Annotated[str, typer.Argument(help="JSON lines with id, title, description …; - for standard input.")] = "-",
 ) -> None:
     """Read substances, quantities, prices, regions and hiding types out of texts: one JSON line in, one out."""
-    from extract.pipeline import Extractor
+    from monitor.workspace import build_extractor
 
-    extractor = Extractor()
+    extractor = build_extractor(current(context).settings)
     bad: list[str] = []
     with _open_text(file) as stream:
         lines = _json_objects(stream, "standard input" if file == "-" else file, bad)

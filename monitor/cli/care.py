@@ -75,9 +75,9 @@ def forget(
         return
     with state.store() as store:
         if market is not None:
-            removed = forget_market(store, state.settings.logs_dir, market)
+            removed = forget_market(store, state.settings.data_dir, market)
         elif vendor is not None:
-            removed = forget_vendor(store, state.settings.logs_dir, vendor)
+            removed = forget_vendor(store, state.settings.data_dir, vendor)
         else:
             chosen = [
                 one
@@ -86,7 +86,7 @@ def forget(
             ]
             if not chosen:
                 raise UsageError(f"the store has no crawl or import {given[0]!r}.", remedy=_known_imports(state))
-            removed = forget_crawls(store, state.settings.logs_dir, chosen)
+            removed = forget_crawls(store, state.settings.data_dir, chosen)
     write_rows([{"forgotten": given[0], "rows": removed}], state.form)
 
 

@@ -190,7 +190,7 @@ def build_reader(settings: Settings, builder: ObservationBuilder, processes: int
         count = processes or (1 if sum(one.size for one in work) < SMALL else min(2, os.cpu_count() or 1))
         if count == 1:
             return read_here(builder, work, version)
-        return read_in_processes(settings, (), work, version, builder.version, count)
+        return read_in_processes(settings, work, version, builder.version, count)
 
     return read
 

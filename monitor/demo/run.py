@@ -4,6 +4,7 @@ the truth. Simulated time: every crawl starts at noon of the market's own day.""
 from __future__ import annotations
 
 import asyncio
+import csv
 import hashlib
 import shutil
 from collections import Counter
@@ -30,7 +31,7 @@ from monitor.demo.world import World
 from monitor.demo.world.records import MarketId
 from monitor.demo.world.server import WorldServer
 from monitor.ingest import Ingester
-from monitor.workspace import build_observation_builder
+from monitor.workspace import build_observation_builder, rates_folder
 
 MARKER = ".dropline-demo"
 NOON = time(12)
@@ -75,11 +76,11 @@ def run_demo(
     transport. `progress` is told what is being done, how far, of how many.
     """
     done = DemoRun(world)
-    rates = [Rate(**asdict(row)) for row in world.fx_rows()]
+    _write_rates(world, rates_folder(settings))
     markets = {name: load_market(name) for name in world.markets}
     for name in markets:
         store.forget(market=name)
-    ingester = Ingester(store, build_observation_builder(settings, rates), settings)
+    ingester = Ingester(store, build_observation_builder(settings), settings)
     # a key of the world's own: pseudonyms, and with them the intervals' draws, are the same whenever it is run again
     key = hashlib.sha256(f"dropline demo world {world.seed}".encode()).digest()
     masker = Masker(build_kid(key), key)
@@ -97,6 +98,15 @@ def run_demo(
         done.offer_days = ingester.settle()
     done.observations = ingester.report.written
     return done
+
+
+def _write_rates(world: World, folder: Path) -> None:
+    """The world's exchange rates where `dropline fx import` would put them: reading the logs again finds them there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "demo-world.csv").open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(Rate.model_fields))
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in world.fx_rows())
 
 
 @contextmanager

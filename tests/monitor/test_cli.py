@@ -213,3 +213,16 @@ def test_purge_removes_archives_by_age_and_keeps_a_record(tmp_path: Path) -> Non
     says(run(tmp_path, "purge", "--older-than", "90"), 0, "1 archives removed")
     assert [path.name for path in (tmp_path / "archive" / "m").iterdir()] == ["m-29990101T000000Z.warc.gz"]
     assert "m-20200101T000000Z.warc.gz" in (tmp_path / "purged.log").read_text("utf-8")
+
+
+def test_forgetting_a_vendor_leaves_no_trace_of_the_pseudonym(demo: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(demo, copy)
+    vendor = json.loads(run(copy, "--format", "json", "rows", "--market", "stash", "--limit", "1").stdout)[0]["vendor"]
+    assert any(vendor.encode() in path.read_bytes() for path in (copy / "logs").rglob("*.jsonl"))
+    says(run(copy, "forget", "--vendor", vendor, "--yes"), 0)
+    assert not any(vendor.encode() in path.read_bytes() for path in (copy / "logs").rglob("*.jsonl"))
+    assert json.loads(run(copy, "--format", "json", "rows", "--vendor", vendor).stdout) == []
+    says(run(copy, "forget", "--market", "../logs", "--yes"), 2, "no market's id")

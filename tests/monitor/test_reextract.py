@@ -215,7 +215,7 @@ def test_a_mark_that_the_store_does_not_bear_out_is_no_mark(filled: tuple[Settin
 def test_a_crawl_forgotten_meanwhile_leaves_no_hole(filled: tuple[Settings, Store, str]) -> None:
     settings, store, _ = filled
     version = reextract(settings, store).version
-    forget_crawls(store, settings.logs_dir, [store.crawls()[1]])
+    forget_crawls(store, settings.data_dir, [store.crawls()[1]])
     assert reextract(settings, store).complete
     days = [json.loads(line) for line in store.iter_contents("offer_day")]
     by_version = Counter(day["version"] for day in days)
@@ -275,7 +275,7 @@ def test_processes_read_what_one_process_reads(filled: tuple[Settings, Store, st
     paths.append(settings.logs_dir / "lab" / "none.jsonl")  # there is no such log: told, and the others are read
     work = [Work(path.stem, path, path.stat().st_size if path.exists() else 1) for path in paths]
     here = list(read_here(builder, work, "other"))
-    there = list(read_in_processes(settings, (), work, "other", builder.version, 2))
+    there = list(read_in_processes(settings, work, "other", builder.version, 2))
     assert {part.failed for part in here} == {part.failed for part in there}
     key = {one.model_dump_json() for part in here for one in part.observations}
     assert {one.model_dump_json() for part in there for one in part.observations} == key
@@ -283,7 +283,7 @@ def test_processes_read_what_one_process_reads(filled: tuple[Settings, Store, st
     unknown = sorted(str(one) for part in there for one in part.unknown)
     assert unknown == sorted(str(one) for part in here for one in part.unknown)
     with pytest.raises(StoreError, match="changed while it was being used"):
-        list(read_in_processes(settings, (), work, "other", "1-another", 1))
+        list(read_in_processes(settings, work, "other", "1-another", 1))
     store.close()
 
 
