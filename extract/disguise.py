@@ -59,9 +59,11 @@ class Normaliser:
             if len(name) >= TYPO_LENGTH:
                 for key in (name, *_deletions(name)):
                     self._typos.setdefault(key, []).append(name)
-        # one edit leaves the head or the tail of a word as it was: most words are done with after two look-ups
-        self._heads = {name[:3] for name in long_names}
-        self._tails = {name[-3:] for name in long_names}
+        # one edit leaves the head or the tail of a word as it was, never changes the first letter and the length by at
+        # most one: most words are done with after two look-ups
+        sizes = [(name, len(name) + more) for name in long_names for more in (-1, 0, 1) if len(name) >= TYPO_LENGTH]
+        self._heads = {(name[:3], size) for name, size in sizes}
+        self._tails = {(name[0], name[-3:], size) for name, size in sizes}
         self._cache: dict[str, str] = {}
 
     def __call__(self, word: str) -> str:
@@ -126,7 +128,8 @@ class Normaliser:
         return _LATIN_TWIN.issuperset(word) if cyrillic else _CYRILLIC_TWIN.issuperset(word)
 
     def _typo(self, word: str) -> str | None:
-        if word[:3] not in self._heads and word[-3:] not in self._tails:
+        size = len(word)
+        if (word[:3], size) not in self._heads and (word[0], word[-3:], size) not in self._tails:
             return None
         for key in (word, *_deletions(word)):
             for name in self._typos.get(key, ()):

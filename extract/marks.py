@@ -28,7 +28,7 @@ class Marks:
     def add(
         self, words: Iterable[str] = (), exact: Iterable[str] = (), holds: Callable[[str], bool] | None = None
     ) -> int:
-        """The bit of a new mark. A token has it if `holds(token)`, or if it is or contains (`т3ст` contains `т` and
+        """The bit of a new mark. A token has it if `holds(token in lower case)`, or if it is or contains (`т3ст` contains `т` and
         `ст`) one of `words` (as `lower_word` writes them), or one of `exact` as written."""
         bit, self._next = self._next, self._next << 1
         for table, members in ((self._words, words), (self._exact, exact)):
@@ -39,12 +39,13 @@ class Marks:
         return bit
 
     def bits_of(self, token: str) -> int:
-        bits = self._words.get(lower_word(token), 0) | self._exact.get(token, 0)
+        lower = token.lower()
+        bits = self._words.get(lower.replace("ё", "е"), 0) | self._exact.get(token, 0)
         if not token.isalpha() and len(token) > 1:
             for word in _WORD.findall(token):
                 bits |= self._words.get(lower_word(word), 0) | self._exact.get(word, 0)
         for holds, bit in self._rules:
-            if holds(token):
+            if holds(lower):
                 bits |= bit
         return bits
 

@@ -268,15 +268,15 @@ def _split_list(token: Token) -> list[FoundQuantity]:
     return found
 
 
-def has_hint(text: str) -> bool:
-    """True where a slash, or part of a word, hints at an amount in words."""
-    low = text.lower()
+def has_hint(low: str) -> bool:
+    """`low`: text in lower case. True where a slash, or part of a word, hints at an amount in words."""
     return "/" in low or "пол" in low or "ball" in low
 
 
 def _may_have_words(text: str) -> bool:
     """Cheap: False means that `WORDS` cannot match."""
-    return has_hint(text) or not HINTS.isdisjoint(LETTERS.findall(text.lower()))
+    low = text.lower()
+    return has_hint(low) or not HINTS.isdisjoint(LETTERS.findall(low))
 
 
 def _find_words(text: str, hints: Sequence[tuple[int, int]] | None) -> Iterator[re.Match[str]]:

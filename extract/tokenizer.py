@@ -9,8 +9,8 @@ What stands between two blanks is taken apart once for each memory zone: most wo
 a Doc is mostly looked up. A component that waits for certain words registers a *mark* for them (`extract.marks`)
 and later visits only the tokens that have it.
 
-Lexemes carry only LOWER, NORM and what components add by `vocab.add_flag`: spaCy's other lexical attributes
-(`is_digit`, `shape_`, `like_num` …) are not computed, because they cost more than all our matching.
+Lexemes carry only NORM and what components add by `vocab.add_flag`: spaCy's other lexical attributes
+(`lower_`, `is_digit`, `shape_`, `like_num` …) are not computed, because they cost more than all our matching.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
-from spacy.attrs import LOWER, NORM
+from spacy.attrs import NORM
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
@@ -144,4 +144,4 @@ def _cut(text: str) -> list[str]:
 
 def build_vocab(normalise: Callable[[str], str]) -> Vocab:
     """A vocab whose NORM is `normalise(word)`; called once for each distinct word."""
-    return Vocab(lex_attr_getters={LOWER: str.lower, NORM: normalise})
+    return Vocab(lex_attr_getters={NORM: normalise})

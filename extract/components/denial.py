@@ -79,11 +79,11 @@ class Denial:
             if cue is not None and cue.field == hit.field:
                 numbered = at < hit.first and self._is_number_sign(cue)
                 return not numbered and not (comma and self._only_next(cue))
-            word = self._doc[at - 1].lower_
+            word = self._doc[at - 1].text.lower()
             if at - 1 not in covered and word not in self._fillers and word not in JOINERS:
                 return False
             if word == ",":
-                if self._doc[at].lower_ in self._fillers:
+                if self._doc[at].text.lower() in self._fillers:
                     return False
                 comma = True
             at, steps = at - 1, steps + (at - 1 not in covered)
@@ -109,7 +109,7 @@ class Denial:
                 glued = not self._doc[hit.last - 1].whitespace_
                 hyphen = at == hit.last + 1 and self._doc[hit.last].text == "-" and glued
                 return at == hit.last or hyphen or cue.last - cue.first > 1
-            if self._doc[at].lower_ not in GAP:
+            if self._doc[at].text.lower() not in GAP:
                 return False
         return False
 
@@ -117,7 +117,7 @@ class Denial:
         for at in range(cue.first - 1, max(-1, cue.first - 1 - AFTER_REACH), -1):
             if at in named:
                 return True
-            if self._doc[at].lower_ not in GAP:
+            if self._doc[at].text.lower() not in GAP:
                 return False
         return False
 

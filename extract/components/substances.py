@@ -133,7 +133,7 @@ class SubstanceFinder:
             left, right = right, left
         if left.first < 0 or right.first - left.last > JOIN_REACH:
             return False
-        return any(doc[at].lower_ in JOINERS for at in range(left.last, right.first))
+        return any(doc[at].text.lower() in JOINERS for at in range(left.last, right.first))
 
     @staticmethod
     def _related(hit: Match, others: set[str]) -> bool:

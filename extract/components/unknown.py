@@ -43,9 +43,8 @@ MOST = 5
 
 
 def has_stem(word: str) -> bool:
-    """True for a word that ends like the name of a new psychoactive substance."""
-    lower = word.lower()
-    return lower[-3:] in _TAILS and len(lower) > 5 and lower not in HARMLESS and lower.endswith(_ENDINGS)
+    """True for a word (in lower case) that ends like the name of a new psychoactive substance."""
+    return word[-3:] in _TAILS and len(word) > 5 and word not in HARMLESS and word.endswith(_ENDINGS)
 
 
 _ENDINGS = tuple(stem + case for stem in STEMS for case in (CASES if stem[0] > "z" else ("",)))

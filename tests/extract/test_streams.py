@@ -78,6 +78,6 @@ def test_hints_lead_to_all_amounts_in_words(words: list[str], joiner: str) -> No
     text = joiner.join(words)
     hints = [
         match.span(1) for match in _SPLIT.finditer(text)
-        if has_hint(match[1]) or not HINTS.isdisjoint(re.findall(r"[^\W\d_]+", match[1].lower()))
+        if has_hint(match[1].lower()) or not HINTS.isdisjoint(re.findall(r"[^\W\d_]+", match[1].lower()))
     ]
     assert read_quantities(text, [], hints=hints) == read_quantities(text, [])
