@@ -28,8 +28,8 @@ class Marks:
     def add(
         self, words: Iterable[str] = (), exact: Iterable[str] = (), holds: Callable[[str], bool] | None = None
     ) -> int:
-        """The bit of a new mark. A token has it if `holds(token in lower case)`, or if it is or contains (`т3ст` contains `т` and
-        `ст`) one of `words` (as `lower_word` writes them), or one of `exact` as written."""
+        """The bit of a new mark. A token has it if `holds(token in lower case)`, or if it is or contains (`т3ст`
+        contains `т` and `ст`) one of `words` (as `lower_word` writes them), or one of `exact` as written."""
         bit, self._next = self._next, self._next << 1
         for table, members in ((self._words, words), (self._exact, exact)):
             for word in members:
@@ -75,6 +75,15 @@ class Following:
     def __init__(self, text: str, end: int) -> None:
         self._text, self._start = text, end
         self._words: list[tuple[str, int, int]] = []
+
+    def second(self) -> str:
+        """The next word as `lower_word` writes it; empty where there is none."""
+        if not self._words:
+            word = _WORD.search(self._text, self._start)
+            if word is None:
+                return ""
+            self._words.append((lower_word(word.group()), word.start(), word.end()))
+        return self._words[0][0]
 
     def end_of(self, rest: tuple[str, ...], gap: re.Pattern[str] | None = None) -> int | None:
         """Where these words (as `lower_word` writes them) end if they follow, with nothing but `gap` between; else

@@ -47,6 +47,8 @@ _MULTIPLIERS = {
     "млн": 1_000_000, "mln": 1_000_000, "million": 1_000_000, "миллион": 1_000_000, "миллиона": 1_000_000,
     "миллионов": 1_000_000, "thousand": 1000,
 }  # fmt: skip
+_ZERO = Decimal(0)
+_MINUS = frozenset("-−–")
 _TIMES = frozenset({"x", "х", "×"})
 _BTC_DISCOUNT = re.compile(r"\W{0,3}(?:sale|sal|скидк|discount|off\b|\d{1,2}\s?%)", re.IGNORECASE)
 
@@ -173,7 +175,8 @@ def _read(text: str, match: re.Match[str], used: int) -> tuple[Token | None, int
     if glued and start == used:
         clean, glued = True, False  # '1г2г5г'
     prefix = _prefix(text, start, used)
-    if _SPACED.search(literal) and ((prefix is None and (not clean or glued)) or literal[0] == "0"):
+    plain = literal.isdecimal()
+    if not plain and _SPACED.search(literal) and ((prefix is None and (not clean or glued)) or literal[0] == "0"):
         # 'AK-47 200 руб': the first group is a name's, not the amount's
         return None, start + len(_SPACED.split(literal, 1)[0])
     if len(literal) > MAX_LENGTH:
@@ -188,8 +191,8 @@ def _read(text: str, match: re.Match[str], used: int) -> tuple[Token | None, int
         word, word_start, word_end = "", end, end
     if " " in literal and unit is not None and literal.split(" ")[1] not in {"000", "500"}:
         return None, start + literal.index(" ")  # '5 200mg' is five of 200 mg, '1 454gram' one of 454 g
-    token = Token("bare", Decimal(0), start, right, start, right, literal, clean=clean)
-    token.negative = start > 0 and text[start - 1] in "-−–" and not (start > 1 and text[start - 2].isalnum())
+    token = Token("bare", _ZERO, start, right, start, right, literal, clean=clean)
+    token.negative = text[start - 1 : start] in _MINUS and not (start > 1 and text[start - 2].isalnum())
     token.fraction = value_of_fraction is not None
     if prefix is not None and (word == "%" or (prefix[1].kind != "symbol" and unit is not None)):
         prefix = None
@@ -205,7 +208,7 @@ def _read(text: str, match: re.Match[str], used: int) -> tuple[Token | None, int
                 currency, token.end = after.currency, word_end
     elif word == "%":
         token.kind, token.end = "percent", word_end
-    elif word.casefold() in _TIMES:
+    elif len(word) == 1 and word.casefold() in _TIMES:
         token.kind, token.end, style = "times", word_end, "count"
     elif unit is not None and _unit_fits(text, literal, unit, word, word_start - right, word_end):
         token.kind, token.unit, token.end, style = "unit", unit, word_end, unit_style(unit)
@@ -226,8 +229,8 @@ def _read(text: str, match: re.Match[str], used: int) -> tuple[Token | None, int
     value = value_of_fraction if value_of_fraction is not None else parse_literal(literal, style)
     if value is None:
         token.kind = "list" if token.kind == "unit" and "," in literal else "none"
-        value = Decimal(0)
-    token.value, token.currency = value * multiplier, currency
+        value = _ZERO
+    token.value, token.currency = value if multiplier == 1 else value * multiplier, currency
     if token.kind in {"bare", "none"}:
         token.end, token.clean = right, token.clean and not glued
     return token, max(token.end, right)

@@ -37,64 +37,68 @@ _THE = r"(?:the|all|of|only|anywhere|г|всю|всей|всем|террито�
 EXCEPT_IN_FIELD = _compile(
     r"\b(?:except(?:ing)?(?: for)?|excluding|excl\.?|but not|not to|кроме|исключая|за исключением)\b:?"
 )
-_EXCEPT = _compile(
+_EXCEPT = re.compile(
     r"(?:\bno (?:re)?ship\w*(?: to)?|\bexcept(?:ing|ions?)?(?:\W+for|\W+to)?|\bexcluding|\bexcl\.?|\bbut not(?: to)?|"
     r"\b(?:no|not)(?: delivery| orders)?(?: to| from)?|\bapart from|\bother than|"
     r"(?:don'?t|do not|cannot|can'?t|never|won'?t|will not) (?:ship|send|deliver)(?: to)?|"
     r"\bкроме(?: отправки)?(?: в| по)?|\bисключая|\bза исключением|"
     rf"\bне (?:отправля\w+|шл[её]м|доставля\w+|работаем) (?:в|во|по))\W+(?:{_THE}\W+)*$"
 )
-_FROM = _compile(
+_EXCEPT_WORDS = ("no", "exc", "apart", "other", "don", "do ", "can", "never", "won", "кроме", "исключ", "не ")
+"""`_EXCEPT` matches nothing without one of these."""
+_FROM = re.compile(
     rf"(?:{_SHIP}{_FEW}(?:from|out of|ex|из|с|со)|\b(?:based|located|stocked|stock|warehouse|vendor|seller|location|"
     rf"склад\w*)\W+(?:is\W+)?(?:in|from|в|at)|\bships? from|\b(?:location|sent from|from country|склад|origin country))"
     rf"\W+(?:{_THE}\W+)*$"
 )
-_TO = _compile(
+_TO = re.compile(
     rf"{_SHIP}(?:{_FEW}(?:to|within|in|across|throughout|inside|for|по|в|во|до|на)|(?:\W+(?:free|only|fast|discreet|бесплатно|"
     rf"только|и|is))*)\W+(?:{_THE}\W+)*$"
 )
-_BOTH = _compile(r"из\s*[/и,]\s*по\W*$")
-_RUSSIAN_FROM = _compile(r"\b(?:из|с)\W+(?:г\W+|города\W+)?$")
-_RUSSIAN_IN = _compile(r"\b(?:в|во)\W+(?:г\W+|городе\W+)?$")
-_RUSSIAN_OVER = _compile(r"\bпо\W+(?:г\W+|городу\W+|всей\W+|всему\W+|территории\W+)*$")
-_ORIGIN = _compile(
+_BOTH = re.compile(r"из\s*[/и,]\s*по\W*$")
+_RUSSIAN_FROM = re.compile(r"\b(?:из|с)\W+(?:г\W+|города\W+)?$")
+_RUSSIAN_IN = re.compile(r"\b(?:в|во)\W+(?:г\W+|городе\W+)?$")
+_RUSSIAN_OVER = re.compile(r"\bпо\W+(?:г\W+|городу\W+|всей\W+|всему\W+|территории\W+)*$")
+_ORIGIN = re.compile(
     r"(?:импорт\w*|import\w*|приво[зж]\w*|привез\w*|завез\w*|родом|прямиком|прямо|straight|direct|сорт\w*|made|производств\w*|"
     r"произвед\w*|product|\bgrown|harvest\w*|lab|лаборатори\w*|сделан\w*|fresh|brought)\W+(?:[^\W\d_]+\W+){0,2}?(?:from|in|of|из|с|со|в)?\W*(?:the\W+)?$"
     r"|\b(?:почт(?:ой|а|ы|е)|post of|mail of)\W+$"
 )
-_CARRIER = _compile(r"\b(?:почт(?:ой|а|ы|е)|post of|mail of)\W+$")
-_IN = _compile(r"\b(?:in|in the city of)\W+$")
-_SERVICE = _compile(r"\b(?:reship\w*|drop service|services?)\W+(?:[^\W\d_]+\W+){0,2}?(?:in|from)\W+$")
-_BEHIND_TO = _compile(
+_CARRIER = re.compile(r"\b(?:почт(?:ой|а|ы|е)|post of|mail of)\W+$")
+_IN = re.compile(r"\b(?:in|in the city of)\W+$")
+_SERVICE = re.compile(r"\b(?:reship\w*|drop service|services?)\W+(?:[^\W\d_]+\W+){0,2}?(?:in|from)\W+$")
+_BEHIND_TO = re.compile(
     r"[ \-–:]{0,3}(?:(?:free|fast|only|next|same|tracked|special|discreet)\W+)?(?:only|buyers?|customers?|orders?|"
     r"deliver\w*|ship\w*|domestic|ndd|n\.?d\.?d|1st class|first class|next day|day delivery|tracked|post(?:age)?\b|"
     r"отправк\w*|доставк\w*|express|special delivery|to door|except|excluding|but not|кроме)"
 )
-_PLAIN_FROM = _compile(r"\bfrom\W+(?:the\W+)?$")
-_BEHIND_PLAIN = _compile(
+_PLAIN_FROM = re.compile(r"\bfrom\W+(?:the\W+)?$")
+_BEHIND_PLAIN = re.compile(
     r"[\s,;|.\-–+&]+(?:(?:we|free|fast|and|can|will|only)\W+)*"
     r"(?:ship|sen[dt]|deliver|dispatch|post|mail|to\b|worldwide|tracked)"
 )
 _POSTAL = frozenset({"GB", "US", "DE", "CA", "AU", "PL", "SE", "AT", "BE", "CH", "IE", "DK", "FI", "NO", "CZ"})
 """Countries that post parcels and grow or refine nothing: `from Germany, tracked` is no origin of the product."""
-_BEHIND_FROM = _compile(r"[ \-–]{0,2}(?:stock|vendor|seller|based|supplier|warehouse|sellers|vendors)\b")
-_DOMESTIC = _compile(r"\b(?:domestic|within|inside|free|fast)\W+(?:the\W+)?$")
+_BEHIND_FROM = re.compile(r"[ \-–]{0,2}(?:stock|vendor|seller|based|supplier|warehouse|sellers|vendors)\b")
+_DOMESTIC = re.compile(r"\b(?:domestic|within|inside|free|fast)\W+(?:the\W+)?$")
 _LISTED = _compile(r"(?:[\s,/&+;|]|and|or|и|или|\bthe\b|\([a-z]{2}\)){1,6}")
 _ARROW = _compile(r"[\s\])]*(?:[-–—=]*[>→➡➔»⇒]+️?|\bto\b|[-–—]{2,})[\s\[(]*|2")
 _DASH = _compile(r"\s?[-–—]\s?")
 _TO_WORD = _compile(r"\bto\W+(?:the\W+)?$")
-_CUE = _compile(
-    r"ship|sen[dt]|express|dispatch|despatch|deliver|post|mail|order|stock|based|locat|warehouse|vendor|seller|except|excl|"
-    r"\bno\b|\bnot\b|apart|other than|reship|service|country|отправ|достав|шл|высыл|пересыл|посыл|почт|склад|кроме|"
-    r"исключ|\bне\b|из\s*[/и,]\s*по|otprav|dostav"
-)
+_CUES = (
+    "ship", "send", "sent", "express", "dispatch", "despatch", "deliver", "post", "mail", "order", "stock", "based",
+    "locat", "warehouse", "vendor", "seller", "except", "excl", "apart", "other than", "service", "country", "отправ",
+    "достав", "шл", "высыл", "пересыл", "посыл", "почт", "склад", "кроме", "исключ", "otprav", "dostav",
+)  # fmt: skip
+_SHORT_CUES = ("no", "не", "из")
+_SHORT_CUE = re.compile(r"\bno\b|\bnot\b|\bне\b|из\s*[/и,]\s*по")
 """Without any of these before a name no word of shipping gives it a role (a cheap look before the costly ones)."""
-_PREPOSITION = _compile(r"\b(?:from|in|of|из|с|со|в|во)\W")
-_LAST_WORD = _compile(r"[^\W\d_]+,?\s+$")
-_INSIDE = _compile(r"\s+(?:in|within|inside)\b")
-_BRACKET = _compile(r"[\[(]\s*$")
-_EDGE = _compile(r"(?:^|[|\n\[({•*!►,;~✅★☆-])\s*$")
-_EDGE_RIGHT = _compile(r"\s*(?:$|[|\n\])}•*!►,;~✅★☆.-])")
+_PREPOSITION = re.compile(r"\b(?:from|in|of|из|с|со|в|во)\W")
+_LAST_WORD = re.compile(r"[^\W\d_]+,?\s+$")
+_INSIDE = re.compile(r"\s+(?:in|within|inside)\b")
+_BRACKET = re.compile(r"[\[(]\s*$")
+_EDGE = re.compile(r"(?:^|[|\n\[({•*!►,;~✅★☆-])\s*$")
+_EDGE_RIGHT = re.compile(r"\s*(?:$|[|\n\])}•*!►,;~✅★☆.-])")
 
 
 def give_roles(text: str, hits: list[Hit], offset: int) -> list[FoundRegion]:
@@ -124,8 +128,8 @@ def _roles_of(
     text: str, before: Hit | None, role_before: tuple[str, ...], hit: Hit, after: Hit | None
 ) -> tuple[str, ...]:
     left = text[max(0, hit.start - 60) : hit.start]
-    left = left[left.rfind("\n") + 1 :]
-    right = text[hit.end : hit.end + 40]
+    left = left[left.rfind("\n") + 1 :].lower()  # patterns that minded the case would be many times slower
+    right = text[hit.end : hit.end + 40].lower()
     if hit.code == "WORLD" and _INSIDE.match(right):
         return ()  # `anywhere in the USA`
     if after is not None and _is_pair(text, hit, after):
@@ -138,7 +142,7 @@ def _roles_of(
     inherits = role_before and (role_before != ("place",) or hit.kind not in _LANDS)
     if before is not None and inherits and _LISTED.fullmatch(text, before.end, hit.start):
         return role_before
-    if _CUE.search(left) and (role := _role_by_shipping(hit, left)) is not None:
+    if _has_cue(left) and (role := _role_by_shipping(hit, left)) is not None:
         return role
     if hit.kind in ("settlement", "region", "district"):
         if not _PREPOSITION.search(left[-12:]):
@@ -149,9 +153,20 @@ def _roles_of(
     return _role_of_country(hit, left, right)
 
 
+def _has_cue(left: str) -> bool:
+    return _has_any(left, _CUES) or (_has_any(left, _SHORT_CUES) and _SHORT_CUE.search(left) is not None)
+
+
+def _has_any(left: str, words: tuple[str, ...]) -> bool:
+    for word in words:  # noqa: SIM110  (a generator takes three times as long)
+        if word in left:
+            return True
+    return False
+
+
 def _role_by_shipping(hit: Hit, left: str) -> tuple[str, ...] | None:
     """The role that a word of shipping, stock or exception gives; None where there is none."""
-    if _EXCEPT.search(left):
+    if _has_any(left, _EXCEPT_WORDS) and _EXCEPT.search(left):
         return ("except",)
     if _BOTH.search(left):
         return ("from", "to")
@@ -187,7 +202,7 @@ def _role_of_country(hit: Hit, left: str, right: str) -> tuple[str, ...]:
             return ("place",)
     if hit.short and _BRACKET.search(left) and re.match(r"\s*[\])]", right):
         return ("to",) if hit.code == "EU" else ("from",)
-    if _DOMESTIC.search(left) and (hit.short or "domestic" in left[-12:].lower()) and _EDGE_RIGHT.match(right):
+    if _DOMESTIC.search(left) and (hit.short or "domestic" in left[-12:]) and _EDGE_RIGHT.match(right):
         return ("to",)
     return ()
 

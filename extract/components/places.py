@@ -45,6 +45,13 @@ class Places:
     def __init__(self, nlp: Language) -> None:
         self.gazetteer: Gazetteer = load_gazetteer()
         self.lexicon = load_lexicon()
+        # (first word, second) of names -> names: hundreds begin with `по` or `новый`, hardly any with both words
+        self._pairs: dict[tuple[str, str], list[Name]] = {}
+        self._single: dict[str, list[Name]] = {}
+        for first, names in self.lexicon.items():
+            self._single[first] = [one for one in names if not one.rest]
+            for second in {one.rest[0] for one in names if one.rest}:
+                self._pairs[first, second] = [one for one in names if not one.rest or one.rest[0] == second]
         self._codes = read_codes()
         self._code_words = read_words("codes-words")
         # most words that begin a name are common ones (`по` всему миру, `новый` Оскол): they are looked at only where
@@ -126,11 +133,14 @@ class Places:
     def _match(self, text: str, word: re.Match[str]) -> Hit | None:
         raw = word.group()
         start = word.start()
-        following = Following(text, word.end())
-        for name in self.lexicon.get(lower_word(raw), ()):
-            end = following.end_of(name.rest, _GAP)
-            if end is not None and self._counts(text, name, start, end):
-                return Hit(name.code, name.kind, start, end, raw in self._codes)
+        first = lower_word(raw)
+        single = self._single.get(first)
+        if single is not None:
+            following = Following(text, word.end())
+            for name in self._pairs.get((first, following.second()), single):
+                end = following.end_of(name.rest, _GAP)
+                if end is not None and self._counts(text, name, start, end):
+                    return Hit(name.code, name.kind, start, end, raw in self._codes)
         code = self._codes.get(raw)
         if code is not None and (raw not in self._code_words or _is_code(text, start)):
             return Hit(code, "area" if code in ("EU", "WORLD") else "country", start, word.end(), True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -40,9 +41,7 @@ class SpacedNames:
     def find(self, doc: Doc, hits: list[Match]) -> list[Match]:
         """Matches (with token numbers -1) outside the matches already there."""
         extra: list[Match] = []
-        if not self._worth_looking(doc):
-            return extra
-        for run in _RUN.finditer(doc.text):
+        for run in self._runs(doc):
             start, end = run.span()
             if any(hit.start < end and start < hit.end for hit in hits):
                 continue
@@ -54,12 +53,21 @@ class SpacedNames:
             ]
         return extra
 
-    def _worth_looking(self, doc: Doc) -> bool:
-        """Three single letters close together, or a star inside a word: most texts have neither."""
+    def _runs(self, doc: Doc) -> Iterator[re.Match[str]]:
+        """Looks where three single letters stand close together, or everywhere in a text with a star inside a word:
+        most texts have neither."""
+        text = doc.text
+        if "*" in text or "_" in text:
+            yield from _RUN.finditer(text)
+            return
         singles = marked(doc, self._single)
-        if any(third - first <= 6 for first, third in zip(singles, singles[2:], strict=False)):
-            return True
-        return "*" in doc.text or "_" in doc.text
+        free = 0
+        for first, third in zip(singles, singles[2:], strict=False):
+            if third - first > 6 or (start := doc[first].idx) < free:
+                continue
+            if (run := _RUN.match(text, start)) is not None:
+                yield run
+                free = run.end()
 
     def _name(self, written: str) -> str | None:
         joined = self._normalise(_GLUE.sub("", written))

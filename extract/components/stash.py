@@ -94,6 +94,11 @@ class StashTypes:
 
     def __init__(self, nlp: Language | None = None) -> None:
         self.names = load_stash_names()
+        self._single = {first: [one for one in names if not one[0]] for first, names in self.names.items()}
+        self._pairs = {
+            (first, second): [one for one in names if not one[0] or one[0][0] == second]
+            for first, names in self.names.items() for second in {rest[0] for rest, _ in names if rest}
+        }
         self._mark = tokenizer_of(nlp).add_mark(self.names) if nlp is not None else 0
 
     def __call__(self, doc: Doc) -> Doc:
@@ -120,8 +125,12 @@ class StashTypes:
 
     def _match(self, text: str, word: re.Match[str], mentions: list[FoundStash]) -> int:
         """Adds the hiding type that begins at this word; the end of what was read."""
+        first = lower_word(word.group())
+        single = self._single.get(first)
+        if single is None:
+            return word.end()
         following = Following(text, word.end())
-        for rest, kind in self.names.get(lower_word(word.group()), ()):
+        for rest, kind in self._pairs.get((first, following.second()), single):
             start, end = word.start(), following.end_of(rest)
             if end is None:
                 continue
