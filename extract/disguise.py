@@ -79,17 +79,19 @@ class Normaliser:
         listed = self._words.get(lower)
         if listed is not None:
             return listed
-        if len(lower) < 2 or lower.isdecimal():
+        size = len(lower)
+        if size < 2 or lower.isdecimal():
             return lower
+        if size > 3 and _PLAIN.fullmatch(lower) and not _TWIN.fullmatch(lower) and not _REPEATED.search(lower):
+            # most new words end here: letters of one script, none three times on end, not readable in the other script
+            if size < TYPO_LENGTH - 1 or size > 24:
+                return lower
+            return self._typo(lower) or lower
         return self._undisguise(lower) or lower
 
     def _undisguise(self, lower: str) -> str | None:
         plain = lower
-        if _PLAIN.fullmatch(lower) is not None:
-            # most new words end here: letters of one script, none three times on end, not readable in the other script
-            if len(lower) > 3 and _TWIN.fullmatch(lower) is None and _REPEATED.search(lower) is None:
-                return self._typo(plain) if TYPO_LENGTH - 1 <= len(plain) <= 24 else None
-        else:
+        if _PLAIN.fullmatch(lower) is None:
             plain = _MARKS.sub("", unicodedata.normalize("NFKC", lower)).lower().replace("ё", "е")
             if plain in self._words:
                 return self._words[plain]

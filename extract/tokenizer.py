@@ -43,15 +43,27 @@ _LONGEST_KEPT = 40
 """Code points between two blanks that are worth keeping: longer stretches hardly come twice."""
 
 
+class _Words(dict[str, tuple[int, int]]):
+    """Word -> (ORTH, bits)."""
+
+    def __init__(self, vocab: Vocab, marks: Marks) -> None:
+        super().__init__()
+        self._strings: Any = vocab.strings  # spaCy's stub does not know `allow_transient`
+        self._marks = marks
+
+    def __missing__(self, word: str) -> tuple[int, int]:
+        # transient: gone with the memory zone, as the Doc's other strings
+        known = self[word] = self._strings.add(word, allow_transient=True), self._marks.bits_of(word)
+        return known
+
+
 class _Chunks(dict[str, tuple[int, ...]]):
     """What stands between two blanks -> (ORTH, blank behind it, bits) of each token, in one flat tuple. The last token
     has a blank, but for the empty stretch (`_cut`)."""
 
     def __init__(self, vocab: Vocab, marks: Marks) -> None:
         super().__init__()
-        self._strings: Any = vocab.strings  # spaCy's stub does not know `allow_transient`
-        self._marks = marks
-        self._words: dict[str, tuple[int, int]] = {}
+        self._words = _Words(vocab, marks)
 
     def forget(self) -> None:
         self.clear()
@@ -59,29 +71,24 @@ class _Chunks(dict[str, tuple[int, ...]]):
 
     def __missing__(self, chunk: str) -> tuple[int, ...]:
         found: tuple[int, ...]
+        words = self._words
         if chunk.isalpha():
-            orth, bits = self._word(chunk)
+            orth, bits = words[chunk]
             found = (orth, True, bits)
         elif chunk[:-1].isalpha() and chunk[-1] in ",.!?:;\n":
-            found = (*self._word(chunk[:-1]), *self._word(chunk[-1]))
-            found = (found[0], False, found[1], found[2], True, found[3])
+            orth, bits = words[chunk[:-1]]
+            sign, sign_bits = words[chunk[-1]]
+            found = (orth, False, bits, sign, True, sign_bits)
         else:
             flat: list[int] = []
             for word, blank in _SPLIT.findall(chunk or " "):
-                orth, bits = self._word(word)
+                orth, bits = words[word]
                 flat += (orth, blank == " ", bits)
             flat[-2] = chunk != ""
             found = tuple(flat)
         if len(chunk) <= _LONGEST_KEPT:
             self[chunk] = found
         return found
-
-    def _word(self, word: str) -> tuple[int, int]:
-        known = self._words.get(word)
-        if known is None:
-            # transient: gone with the memory zone, as the Doc's other strings
-            known = self._words[word] = self._strings.add(word, allow_transient=True), self._marks.bits_of(word)
-        return known
 
 
 class Tokenizer:

@@ -99,12 +99,18 @@ class StashTypes:
             (first, second): [one for one in names if not one[0] or one[0][0] == second]
             for first, names in self.names.items() for second in {rest[0] for rest, _ in names if rest}
         }
-        self._mark = tokenizer_of(nlp).add_mark(self.names) if nlp is not None else 0
+        self._mark = self._telling = 0
+        if nlp is not None:
+            add = tokenizer_of(nlp).add_mark
+            self._mark = add(self.names)
+            # many names begin with `в` or `на`: their last words say whether there is anything to look for
+            self._telling = add(rest[-1] if rest else first for first, names in self.names.items() for rest, _ in names)
 
     def __call__(self, doc: Doc) -> Doc:
-        tokens = marked(doc, self._mark)
-        if not tokens:
+        telling = marked(doc, self._telling)
+        if not telling:
             return doc
+        tokens = [token for token in marked(doc, self._mark) if token <= telling[-1]]
         seen = found(doc)
         for field in seen.fields:
             if field.name in _FIELDS:
