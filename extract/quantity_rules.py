@@ -378,7 +378,7 @@ def _doses(text: str, found: list[FoundQuantity]) -> list[FoundQuantity]:
             doses.append((quantity.start, dose))
             continue
         if counted is None:
-            counted = not counts and COUNTED.search(text) is not None
+            counted = not counts and COUNTED.search(text.lower()) is not None
         left = text[max(0, quantity.start - 40) : quantity.start]
         per_unit = (
             quantity.unit == "ug"

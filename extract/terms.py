@@ -48,9 +48,14 @@ def _locate(doc: Doc, raw: Iterable[tuple[int, int, Term]]) -> list[Match]:
     """Adds code points and fields: only for the categories that somebody asks for."""
     fields = found(doc).fields
     located = []
-    for first, last, term in sorted(raw, key=_reading_order):
-        closing = doc[last - 1]
-        start, end = doc[first].idx, closing.idx + len(closing)
+    hits = list(raw)
+    if len(hits) > 1:
+        hits.sort(key=_reading_order)
+    for first, last, term in hits:
+        opening = doc[first]
+        start = opening.idx
+        closing = opening if last - first == 1 else doc[last - 1]
+        end = closing.idx + len(closing)
         located.append(Match(term, first, last, start, end, field_at(fields, start)))
     return located
 

@@ -38,6 +38,8 @@ class Denial:
         self._after: dict[int, Match] = {}
         self._gifts: list[Match] = []
         self._fillers = fillers
+        self._names: list[Match] | None = None
+        self._covered: set[int] = set()
         everyday: set[str] = set()
         named = {at for hit in matches(doc, "substance") for at in range(hit.first, hit.last)}
         for cue in matches(doc, "cue"):
@@ -70,9 +72,14 @@ class Denial:
             return True
         if not (self._ends or self._after):
             return False
-        if self._denied_after(hit):
+        if self._after and self._denied_after(hit):
             return True
-        covered = {at for name in names if name.first >= 0 for at in range(name.first, name.last)}
+        if not self._ends:
+            return False
+        if self._names is not names:
+            self._names = names
+            self._covered = {at for name in names if name.first >= 0 for at in range(name.first, name.last)}
+        covered = self._covered
         at, steps, comma = hit.first, 0, False
         while at > 0 and steps <= REACH:
             cue = self._ends.get(at)
