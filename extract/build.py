@@ -152,8 +152,10 @@ class ObservationBuilder:
         dose = next((float(one.dose_mg) for one in reading.quantities if one.dose_mg is not None), None)
         stated: FoundQuantity | None = self._quantity(offer.quantity) if offer.quantity else None
         if stated is None:
-            if offer.quantity is None and reading.quantities:
-                first = reading.quantities[0]
+            # a weight that is the dose of one piece (`Xanax 2 mg`) is not what is sold
+            amounts = [one for one in reading.quantities if one.base_unit != "g" or one.dose_mg is None]
+            if offer.quantity is None and amounts:
+                first = amounts[0]
                 return _Amount(first.text, float(first.base_amount), first.base_unit, dose, doubtful=False)
             return _Amount(offer.quantity, None, None, dose, doubtful=False)
         base, unit = stated.base_amount, _unit(stated.base_unit)

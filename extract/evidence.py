@@ -5,6 +5,7 @@ from __future__ import annotations
 from spacy.tokens import Doc
 
 from extract.found import found
+from extract.quantity_rules import tidy
 from extract.terms import Match
 
 HUGE = 500
@@ -20,6 +21,12 @@ BY_VOLUME = frozenset({
 })  # fmt: skip
 BY_SYRINGE = frozenset({"methamphetamine", "methcathinone", "heroin", "desomorphine"})
 """Sold ready to inject, by the `куб` (1 ml)."""
+MEDICINES = frozenset({
+    "benzodiazepines", "gabapentinoids", "sedatives", "medicines", "lysergamides", "tramadol", "oxycodone",
+    "hydrocodone", "methadone", "buprenorphine",
+})  # fmt: skip
+"""Groups and substances of which a few milligrams alone are the strength of a piece."""
+LARGEST_DOSE_MG = 800
 NEAR = 12
 """Code points between a name and an amount that belongs to it."""
 
@@ -39,6 +46,16 @@ def plausible_amount(doc: Doc, substance: str, group: str) -> bool:
         or (substance in BY_SYRINGE and "куб" in doc.text[one.start : one.end])
         for one in seen.quantities
     )
+
+
+def mark_lone_doses(doc: Doc, substance: str, group: str) -> None:
+    """`Xanax 2 mg`: of a medicine, a lone weight of that size is the strength of one piece, not what is sold."""
+    quantities = found(doc).quantities
+    if MEDICINES.isdisjoint((substance, group)) or any(one.base_unit == "unit" for one in quantities):
+        return
+    for place, one in enumerate(quantities):
+        if one.unit in {"mg", "ug"} and one.dose_mg is None and one.base_amount * 1000 <= LARGEST_DOSE_MG:
+            quantities[place] = one._replace(dose_mg=tidy(one.base_amount * 1000))
 
 
 def near_amount(doc: Doc, hit: Match) -> bool:

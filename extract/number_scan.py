@@ -34,12 +34,14 @@ _DIGIT = re.compile(rf"[0-9{''.join(VULGAR)}]")
 _BEFORE_MARK = re.compile(r"[\w)\].,]")
 _FRACTION = re.compile(rf"/[0-9]{{1,2}}(?![0-9]|[/.,][0-9])|[{''.join(VULGAR)}]|[ -][0-9]/[0-9]{{1,2}}(?![0-9/])")
 _SUFFIX = re.compile(
-    rf"(?:\+?[{SPACE}]{{0,2}}|-)(%|[$¢£¥֏฿\u20a0-\u20c0＄﹩×]|[^\W\d_]{{1,20}}(?:['’][^\W\d_]{{1,2}}(?![^\W\d_]))?)"
+    rf"(?:\+?[{SPACE}]{{0,2}}|-)(?:Â(?=[$€£]))?(%|â‚¬|[$¢£¥֏฿\u20a0-\u20c0＄﹩×]|[^\W\d_]{{1,20}}(?:['’][^\W\d_]{{1,2}}(?![^\W\d_]))?)"
 )
 _PREFIX = re.compile(
-    rf"((?<![^\W\d_])(?i:USD?|AUD?|AU|A|CAD?|CDN|C|NZ)?\$|[£¥֏฿\u20a0-\u20c0＄﹩ɱŁłɃƀք]|(?<![^\W\d_])[^\W\d_]{{3,4}})"
+    rf"((?<![^\W\d_])(?i:USD?|AUD?|AU|A|CAD?|CDN|C|NZ)?\$|â‚¬|[£¥֏฿\u20a0-\u20c0＄﹩ɱŁłɃƀք]|(?<![^\W\d_])[^\W\d_]{{3,4}})"
     rf"[:{SPACE}]{{0,2}}$"
 )
+_DASHED = re.compile(r",[-–—]{1,2}(?![\w-])|[,.][-–—]{1,2}(?=[$€£]|(?i:eur|chf|fr|kr|sek|nok|dkk|usd)(?:o|os)?(?!\w))")
+"""`25,-`, `80,-€`: how prices without cents are written from the Netherlands to Sweden."""
 _LAST_RUN = re.compile(r"[^\W\d_]+$")
 _CURRENCY = re.compile(rf"[.{SPACE}]{{0,2}}([$€£₽₸₴₾]|р(?:уб\w{{0,3}})?(?!\w)|[^\W\d_]{{2,10}}(?:'m)?)")
 _MULTIPLIERS = {
@@ -50,6 +52,7 @@ _MULTIPLIERS = {
 _ZERO = Decimal(0)
 _MINUS = frozenset("-−–")
 _TIMES = frozenset({"x", "х", "×"})
+_POINTS = frozenset(",.")
 _BTC_DISCOUNT = re.compile(r"\W{0,3}(?:sale|sal|скидк|discount|off\b|\d{1,2}\s?%)", re.IGNORECASE)
 
 
@@ -182,10 +185,11 @@ def _read(text: str, match: re.Match[str], used: int) -> tuple[Token | None, int
     if len(literal) > MAX_LENGTH:
         return None, end
     value_of_fraction, right = _fraction(text, literal, end)
-    suffix = _SUFFIX.match(text, right)
+    dashed = _DASHED.match(text, right) if text[right : right + 1] in _POINTS else None
+    suffix = _SUFFIX.match(text, right if dashed is None else dashed.end())
     word = suffix.group(1) if suffix is not None else ""
     word_start, word_end = suffix.span(1) if suffix is not None else (right, right)
-    unit = find_unit(word) if word else None
+    unit = find_unit(word) if word and dashed is None else None
     if value_of_fraction is not None and unit is None and literal not in VULGAR:
         value_of_fraction, right = None, end
         word, word_start, word_end = "", end, end
@@ -224,6 +228,8 @@ def _read(text: str, match: re.Match[str], used: int) -> tuple[Token | None, int
             token.clean = True
     elif word:
         style, currency, multiplier = _after(text, token, word, word_start, word_end)
+    if dashed is not None and token.kind == "bare" and clean and not glued:
+        token.kind, token.end = "mult", dashed.end()
     if times and token.kind == "bare" and not text[right : right + 1].isalnum():
         token.kind, style = "xn", "count"
     value = value_of_fraction if value_of_fraction is not None else parse_literal(literal, style)
@@ -262,7 +268,7 @@ def _prefix(text: str, start: int, used: int) -> tuple[int, CurrencyName] | None
     if start == 0:
         return None
     before = text[start - 1]
-    if not (before in SPACE + ":$£¥＄﹩" or "\u20a0" <= before <= "\u20c0" or before in "֏฿ɱŁɃ" or before.isalpha()):
+    if not (before in SPACE + ":$£¥＄﹩" or "\u20a0" <= before <= "\u20c0" or before in "֏฿ɱŁɃ¬" or before.isalpha()):
         return None
     if not _may_be_prefix(text[max(0, start - 7) : start]):
         return None

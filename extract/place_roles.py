@@ -52,6 +52,7 @@ _FROM = re.compile(
     rf"\W+(?:{_THE}\W+)*$"
 )
 _TO = re.compile(
+    rf"\bdestinations?\W+(?:{_THE}\W+)*$|"
     rf"{_SHIP}(?:{_FEW}(?:to|within|in|across|throughout|inside|for|по|в|во|до|на)|(?:\W+(?:free|only|fast|discreet|бесплатно|"
     rf"только|и|is))*)\W+(?:{_THE}\W+)*$"
 )
@@ -79,6 +80,8 @@ _BEHIND_PLAIN = re.compile(
 )
 _POSTAL = frozenset({"GB", "US", "DE", "CA", "AU", "PL", "SE", "AT", "BE", "CH", "IE", "DK", "FI", "NO", "CZ"})
 """Countries that post parcels and grow or refine nothing: `from Germany, tracked` is no origin of the product."""
+_ORIGIN_LABEL = re.compile(r"\borigin\s?[:=-]\s*$")
+"""`Origin: NL, destination: EU` is about the parcel; without a destination it is about the product."""
 _BEHIND_FROM = re.compile(r"[ \-–]{0,2}(?:stock|vendor|seller|based|supplier|warehouse|sellers|vendors)\b")
 _DOMESTIC = re.compile(r"\b(?:domestic|within|inside|free|fast)\W+(?:the\W+)?$")
 _LISTED = _compile(r"(?:[\s,/&+;|]|and|or|и|или|\bthe\b|\([a-z]{2}\)){1,6}")
@@ -87,7 +90,8 @@ _DASH = _compile(r"\s?[-–—]\s?")
 _TO_WORD = _compile(r"\bto\W+(?:the\W+)?$")
 _CUES = (
     "ship", "send", "sent", "express", "dispatch", "despatch", "deliver", "post", "mail", "order", "stock", "based",
-    "locat", "warehouse", "vendor", "seller", "except", "excl", "apart", "other than", "service", "country", "отправ",
+    "locat", "destin", "warehouse", "vendor", "seller", "except", "excl", "apart", "other than", "service", "country",
+    "отправ",
     "достав", "шл", "высыл", "пересыл", "посыл", "почт", "склад", "кроме", "исключ", "otprav", "dostav",
 )  # fmt: skip
 _SHORT_CUES = ("no", "не", "из")
@@ -187,7 +191,7 @@ def _role_of_country(hit: Hit, left: str, right: str) -> tuple[str, ...]:
         if _BEHIND_TO.match(right) or (_EDGE.search(left) and _EDGE_RIGHT.match(right)):
             return ("to",)
         return ()
-    if _BEHIND_FROM.match(right):
+    if _BEHIND_FROM.match(right) or (_ORIGIN_LABEL.search(left) and "destination" in right):
         return ("from",)
     if (hit.short or hit.code in _POSTAL) and _PLAIN_FROM.search(left) and _BEHIND_PLAIN.match(right):
         return ("from",)  # `from UK, ships worldwide`

@@ -18,6 +18,8 @@ _SPREAD = 20
 _TIER = re.compile(r"[.\s]{0,2}(?:[-–—=:>]|за|for)[ \u00a0]?$", re.IGNORECASE)
 _SPACED_TIER = re.compile(r"\.?[ \u00a0]{1,2}$")
 _CUE = re.compile(r"(?:цен[аы]|price|стоимость|по|за|[-–—=:])[\s:]{0,2}$", re.IGNORECASE)
+_EURO_LETTER = re.compile(r"[eE](?!\w)")
+"""`5g 20e`: short for euro in Finland, France and Spain, behind an amount."""
 _CYRILLIC = re.compile(r"[а-яё]", re.IGNORECASE)
 
 
@@ -80,7 +82,11 @@ def _currency_of(text: str, found: list[FoundPrice], default: str | None) -> str
 def _tier_currency(text: str, tokens: list[Token], index: int, found: list[FoundPrice], default: str | None) -> str:
     """`1г - 1500, 2г - 2800`: an amount behind a quantity and a dash is its price, if this happens at least twice or
     another price of the text has a currency."""
-    if index == 0 or not _is_tier(text, tokens, index):
+    if index == 0:
+        return ""
+    if tokens[index - 1].kind == "unit" and _EURO_LETTER.match(text, tokens[index].end):
+        return "EUR"
+    if not _is_tier(text, tokens, index):
         return ""
     others = sum(_is_tier(text, tokens, other) for other in range(max(1, index - 6), min(len(tokens), index + 7)))
     if others >= 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 
 def split_words(words: str) -> list[str]:
@@ -41,6 +42,14 @@ PACKAGES = re.compile(
 )
 VESSEL = re.compile(r"(?<!\w)(?:ампул\w*|амп|ampoules?|ampules?|amps?|vials?|флакон\w*|пузыр\w*)(?!\w)", re.IGNORECASE)
 VESSEL_ML = 50
+SYRUP = re.compile(
+    r"[ \t\u00a0-]{0,2}(?:[^\W\d_]+\W{1,2}){0,2}?"
+    r"(?:fl(?:uid)?\.?\s?oz|syrup|lean|promethazine|wockhardt|hi-?tech|tussionex|сироп\w*)"
+    r"(?!\w)",
+    re.IGNORECASE,
+)
+"""What makes an ounce a fluid one: codeine is sold by the bottle."""
+FLUID_OUNCE_ML = Decimal("29.5735295625")
 EACH = re.compile(r"[ \t\u00a0,(]{0,2}(?:по|of|@|à|at)[ \t\u00a0]{1,2}$", re.IGNORECASE)
 PLUS = re.compile(r"[ \t\u00a0]?\+[ \t\u00a0]?$")
 LIST = re.compile(r"(?:[/,;&]|[ ]?(?:[-–—]|\.\.)[ ]?|[ ](?:и|или|до|or|to|and|по)[ ]|, )$", re.IGNORECASE)

@@ -31,6 +31,7 @@ from extract.quantity_patterns import (
     DOSE_RIGHT,
     DOSE_TALK,
     EACH,
+    FLUID_OUNCE_ML,
     HINTS,
     LETTERS,
     LIST,
@@ -45,6 +46,7 @@ from extract.quantity_patterns import (
     STREET,
     STRENGTH_LEFT,
     STRENGTH_RIGHT,
+    SYRUP,
     VESSEL,
     VESSEL_ML,
     WORDS,
@@ -93,11 +95,20 @@ def read_quantities(
 
 def _contents(text: str, found: list[FoundQuantity]) -> list[FoundQuantity]:
     """`ампулы 2 мл, 10 шт`: where ampoules or vials are counted, a small volume is what one of them holds."""
+    if any(one.unit == "oz" for one in found) and SYRUP.search(text) is not None:
+        found = [_fluid(one) if SYRUP.match(text, one.end) else one for one in found]
     if not any(one.unit == "ml" for one in found) or not any(one.base_unit == "unit" for one in found):
         return found
     if VESSEL.search(text) is None:
         return found
     return [one for one in found if one.unit != "ml" or one.count > 1 or one.base_amount > VESSEL_ML]
+
+
+def _fluid(one: FoundQuantity) -> FoundQuantity:
+    """Ounces of a liquid, in millilitres."""
+    if one.unit != "oz":
+        return one
+    return one._replace(base_amount=tidy(one.amount * one.count * FLUID_OUNCE_ML), base_unit="ml")
 
 
 def _combine(text: str, tokens: list[Token]) -> list[FoundQuantity]:

@@ -15,7 +15,7 @@ from spacy.tokens import Doc
 
 from extract.components.denial import Denial
 from extract.components.spaced import SpacedNames
-from extract.evidence import near_amount, plausible_amount
+from extract.evidence import mark_lone_doses, near_amount, plausible_amount
 from extract.found import FoundSubstance, found
 from extract.terms import Match, matches
 from extract.vocabulary import TABLES, Vocabulary, load_vocabulary
@@ -51,6 +51,9 @@ class SubstanceFinder:
             hits = [hit for hit in hits if not denial.denies(hit, hits)]
             hits = self._believed(doc, hits)
             seen.substances = self._weigh(doc, self._merge_cannabis(hits), denial)
+            if seen.substances and seen.quantities:
+                main = seen.substances[0].id
+                mark_lone_doses(doc, main, self._groups[main])
         return doc
 
     @staticmethod

@@ -20,7 +20,7 @@ from config.settings import Settings
 from crawler.items import Crawl, CrawlKind
 from crawler.log import log_path
 from crawler.market import Market, load_market
-from crawler.pages import load_pages
+from crawler.pages import PageObject, load_pages
 from crawler.privacy import Masker, build_kid
 from crawler.run import crawl
 from crawler.transport import Loopback, Tor, Transport
@@ -78,6 +78,7 @@ def run_demo(
     done = DemoRun(world)
     _write_rates(world, rates_folder(settings))
     markets = {name: load_market(name) for name in world.markets}
+    pages = {name: load_pages(market) for name, market in markets.items()}
     for name in markets:
         store.forget(market=name)
     ingester = Ingester(store, build_observation_builder(settings), settings)
@@ -91,7 +92,7 @@ def run_demo(
             progress(f"crawling {day}", number - 1, world.days)
             server.set_day(day)
             kind = CrawlKind.FULL if number == 1 else CrawlKind.INCREMENTAL
-            for finished in asyncio.run(_crawl_day(day, markets, transports, masker, settings.data_dir, kind)):
+            for finished in asyncio.run(_crawl_day(day, markets, pages, transports, masker, settings.data_dir, kind)):
                 done.crawls.append(finished)
                 ingester.add_log(log_path(settings.logs_dir, finished))
         progress("offer-days", world.days, world.days)
@@ -124,6 +125,7 @@ def _transports(server: WorldServer, *, tor: bool) -> Iterator[dict[MarketId, Tr
 async def _crawl_day(
     day: date,
     markets: dict[MarketId, Market],
+    pages: dict[MarketId, PageObject],
     transports: dict[MarketId, Transport],
     masker: Masker,
     data_dir: Path,
@@ -132,13 +134,22 @@ async def _crawl_day(
     """Both markets at once, on one event loop."""
     return list(
         await asyncio.gather(
-            *(_crawl_market(day, market, transports[name], masker, data_dir, kind) for name, market in markets.items())
+            *(
+                _crawl_market(day, market, pages[name], transports[name], masker, data_dir, kind)
+                for name, market in markets.items()
+            )
         )
     )
 
 
 async def _crawl_market(
-    day: date, market: Market, transport: Transport, masker: Masker, data_dir: Path, kind: CrawlKind
+    day: date,
+    market: Market,
+    pages: PageObject,
+    transport: Transport,
+    masker: Masker,
+    data_dir: Path,
+    kind: CrawlKind,
 ) -> Crawl:
     started = datetime.combine(day, NOON, ZoneInfo(market.tz))
     return await crawl(
@@ -149,5 +160,5 @@ async def _crawl_market(
         data_dir=data_dir,
         clock=lambda: started,
         kind=kind,
-        pages=load_pages(market),
+        pages=pages,
     )
