@@ -144,3 +144,13 @@ def read_rates(path: Path) -> list[Rate]:
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror}).", file=path, remedy="Check the path.") from error
     return rates
+
+
+def write_rates(rates: Iterable[Rate], path: Path) -> None:
+    """The rates as a CSV file that `read_rates` reads: all of it or, after a failure, what stood there before."""
+    half = path.with_suffix(".part")
+    with half.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(Rate.model_fields))
+        writer.writeheader()
+        writer.writerows(rate.model_dump() for rate in rates)
+    half.replace(path)

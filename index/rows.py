@@ -33,13 +33,14 @@ FIELDS = (
 
 def observation_rows(store: Store, where: Filter, limit: int) -> list[dict[str, Any]]:
     """The first `limit` observations of the filter by market, offer and time. `unit_price_usd` comes in US dollars per
-    base unit, `amount` in minor units of `currency`."""
+    base unit, `amount` in minor units of `currency`, `key` as `dropline explain` takes it."""
     found: list[dict[str, Any]] = []
     for batch in store.scan("observation", where, FIELDS):
         for values in zip(*(batch[name] for name in FIELDS), strict=True):
             row = {name: _plain(value) for name, value in zip(FIELDS, values, strict=True)}
             if row["unit_price_usd"] is not None:
                 row["unit_price_usd"] /= 10_000
+            row["key"] = "/".join(str(row[name]) for name in ("market", "listing", "offer", "crawl"))
             found.append(row)
             if len(found) == limit:
                 return found

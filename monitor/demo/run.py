@@ -4,7 +4,6 @@ the truth. Simulated time: every crawl starts at noon of the market's own day.""
 from __future__ import annotations
 
 import asyncio
-import csv
 import hashlib
 import shutil
 from collections import Counter
@@ -24,7 +23,7 @@ from crawler.pages import PageObject, load_pages
 from crawler.privacy import Masker, build_kid
 from crawler.run import crawl
 from crawler.transport import Loopback, Tor, Transport
-from extract.fx import Rate
+from extract.fx import Rate, write_rates
 from index.store import Store
 from monitor.demo.tor_network import TorNetwork
 from monitor.demo.world import World
@@ -104,10 +103,7 @@ def run_demo(
 def _write_rates(world: World, folder: Path) -> None:
     """The world's exchange rates where `dropline fx import` would put them: reading the logs again finds them there."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "demo-world.csv").open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(Rate.model_fields))
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in world.fx_rows())
+    write_rates((Rate.model_validate(asdict(row)) for row in world.fx_rows()), folder / "demo-world.csv")
 
 
 @contextmanager
