@@ -31,10 +31,16 @@ class Settings(BaseSettings):
     """Store URL; None: `dropline.sqlite` in the data folder."""
     key_file: Path | None = None
     """Pseudonym key; None: `vendor.key` in the data folder, made at first use."""
+    trained: bool = False
+    """Whether the trained component proposes unknown terms for review."""
     tor_socks: str = "127.0.0.1:9050"
     """SOCKS address (host:port) of the Tor client."""
     tor_control: str | None = None
     """Control port address; None: no control, only SOCKS."""
+    age_recipient: str | None = None
+    """Public key (`age1…`) that archived pages are encrypted to; None: they stay readable."""
+    age_identity: Path | None = None
+    """File with the secret key, where archives are read (not on a crawler)."""
     authorisations: Path | None = None
     """The operator's record of legal bases; None: `authorisations.yml` in the data folder."""
 
@@ -49,6 +55,11 @@ class Settings(BaseSettings):
     @property
     def authorisations_path(self) -> Path:
         return self.authorisations or self.data_dir / "authorisations.yml"
+
+    @property
+    def markets_dir(self) -> Path:
+        """The operator's own markets, one folder each. Their page objects are code: it is run."""
+        return self.data_dir / "markets"
 
     @property
     def logs_dir(self) -> Path:

@@ -62,12 +62,22 @@ def _line_of(root: yaml.Node | None, loc: tuple[int | str, ...]) -> int | None:
     return line
 
 
+def find_line(path: Path, *loc: int | str) -> int | None:
+    """Line (from 1) of what `loc` leads to in a file that `load_yaml` has read: for what only other files show to be
+    wrong."""
+    loader = _Loader(path.read_text(encoding="utf-8-sig"))
+    try:
+        return _line_of(loader.get_single_node(), loc)
+    finally:
+        loader.dispose()
+
+
 def _say(kind: str, message: str) -> str:
     return "there is no such key" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
 
 
-def load_yaml(path: Path, model: type[ModelT]) -> ModelT:
-    """The file as `model`. Raises UsageError naming file, line and what to do."""
+def load_yaml(path: Path, model: type[ModelT], *, docs: str = "docs/crawling.md") -> ModelT:
+    """The file as `model`. Raises UsageError naming file, line and what to do; `docs` describes the keys."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -99,7 +109,8 @@ def load_yaml(path: Path, model: type[ModelT]) -> ModelT:
         return model.model_validate(data)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False)
-        problems.sort(key=lambda problem: problem["type"] != "extra_forbidden")  # a mistyped key explains a missing one
+        # a mistyped key explains a missing one
+        problems.sort(key=lambda problem: problem["type"] not in ("extra_forbidden", "unknown_key"))
         first = problems[0]
         name = ".".join(str(part) for part in first["loc"]) or "the file"
         others = sorted({".".join(str(part) for part in problem["loc"]) for problem in problems[1:]})
@@ -108,5 +119,5 @@ def load_yaml(path: Path, model: type[ModelT]) -> ModelT:
             f"{name}: {_say(first['type'], first['msg'])}.{more}",
             file=path,
             line=_line_of(node, first["loc"]),
-            remedy="Correct the value there; docs/crawling.md describes every key.",
+            remedy=f"Correct the value there; {docs} describes every key.",
         ) from error

@@ -62,10 +62,11 @@ def write_names(data_dir: Path, rows: Iterable[Row]) -> None:
     writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(kept)
-    _write_whole(file, stream.getvalue())
+    write_whole(file, stream.getvalue())
 
 
-def _write_whole(file: Path, text: str) -> None:
+def write_whole(file: Path, text: str) -> None:
+    """Puts the text in the place of the file, on the disk before it counts: all of it or nothing."""
     file.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.with_suffix(".fresh")
     with fresh.open("w", encoding="utf-8", newline="") as stream:

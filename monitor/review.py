@@ -1,7 +1,9 @@
 """The review queue: words of listings that sell something we cannot name, for a person to decide about.
 
 A listing of kind offer without a substance leaves its candidate terms (`Reading.unknown_terms`) in `state.db`, one row
-a term and listing: reading a log again changes nothing. Titles are those of the log, masked before they were written.
+a term and listing: reading a log again changes nothing. Values of a market's own fields that no table reads (units,
+hiding types, places, categories) stand in it too, as `field: value`. Titles are those of the log, masked before they
+were written.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from extract.observation import Kind
 from extract.reading import Reading
 from extract.vocabulary import STRENGTHS, load_vocabulary
 from monitor.operator_names import add_name, known_substances, names_path, remove_name
+from monitor.operator_values import FIELDS, MAPPED, Row, add_value, check_meaning, iter_unknown, remove_value
 from monitor.state import State
 
 EXAMPLES = 3
@@ -51,6 +54,7 @@ class Candidate:
     rule: str
     status: Status
     substance: str | None
+    """Id of the substance it was accepted as; of a value what it means."""
     listings: int
     """Distinct listings."""
     markets: tuple[str, ...]
@@ -69,16 +73,20 @@ def normalise_term(term: str) -> str:
 
 
 def find_unknown(listing: Listing, reading: Reading) -> Iterator[Sighting]:
-    """What a listing leaves for review: its candidate terms where it offers something that has no name here."""
-    if reading.substances or reading.kind is not Kind.OFFER:
-        return
-    seen: set[str] = set()
-    for unknown in reading.unknown_terms:
-        term = normalise_term(unknown.term)
-        if term and term not in seen:
-            seen.add(term)
+    """What a listing leaves for review: its candidate terms where it offers something that has no name here, and the
+    values of its fields that nothing reads (of a category: where it is all that could name a substance)."""
+    unnamed = not reading.substances and reading.kind is Kind.OFFER
+    found: dict[str, str] = {}
+    if unnamed:
+        for unknown in reading.unknown_terms:
+            found.setdefault(normalise_term(unknown.term), unknown.rule)
+    for value in iter_unknown(listing, load_vocabulary()):
+        if unnamed or value.field != "category":
+            found.setdefault(normalise_term(str(value)), value.field)
+    for term, rule in found.items():
+        if term:
             yield Sighting(
-                term, unknown.rule, listing.market, listing.listing, listing.vendor, listing.title[:LONGEST_TITLE],
+                term, rule, listing.market, listing.listing, listing.vendor, listing.title[:LONGEST_TITLE],
                 listing.observed_at, listing.crawl,
             )  # fmt: skip
 
@@ -156,6 +164,11 @@ class ReviewQueue:
         Raises UsageError: no such term or substance, or the name means something else already.
         """
         one = self._find(term)
+        name = one.term
+        if one.rule in FIELDS:
+            if one.rule != "category":
+                raise UsageError(f"{one.term!r} is a value of a field.", remedy="Say with --means what it means.")
+            name = value_of(one)
         known = known_substances()
         if substance not in known:
             near = difflib.get_close_matches(substance, sorted(known), n=1)
@@ -163,19 +176,37 @@ class ReviewQueue:
             raise UsageError(f"{substance!r} is no substance id.", remedy=f"{hint}They stand in substances.csv.")
         if strength not in STRENGTHS:
             raise UsageError(f"{strength!r} is no strength.", remedy=f"Use one of {', '.join(sorted(STRENGTHS))}.")
-        self._check_meaning(one.term, substance)
-        cyrillic = any("а" <= letter <= "я" for letter in one.term)
+        self._check_meaning(name, substance)
+        cyrillic = any("а" <= letter <= "я" for letter in name)
         row = {
-            "substance": substance, "name": one.term, "lang": "ru" if cyrillic else "en", "type": "name",
+            "substance": substance, "name": name, "lang": "ru" if cyrillic else "en", "type": "name",
             "strength": strength, "source": f"reviewed {now.astimezone(UTC).date()}",
         }  # fmt: skip
         add_name(self.data_dir, row)  # the file first: a kill in between leaves a term that is simply accepted again
         return self._decide(one, "accepted", substance, now)
 
-    def reject(self, term: str, now: datetime) -> Candidate:
-        """The term names no substance. One accepted before is taken out of the operator's table."""
+    def accept_value(self, term: str, means: str, now: datetime) -> Candidate:
+        """The value of a field means that known one (a unit, a hiding type, a region code): into the operator's table.
+
+        Raises UsageError: no such value, or no such meaning."""
         one = self._find(term)
-        remove_name(self.data_dir, one.term)
+        if one.rule not in MAPPED:
+            raise UsageError(
+                f"{one.term!r} is a name, no value of a field.", remedy="Say with --substance what it names."
+            )
+        meaning = check_meaning(one.rule, means)
+        source = f"reviewed {now.astimezone(UTC).date()}"
+        add_value(self.data_dir, Row(one.rule, value_of(one), meaning, source))
+        return self._decide(one, "accepted", meaning, now)
+
+    def reject(self, term: str, now: datetime) -> Candidate:
+        """The term names no substance, the value means nothing. What was accepted before is taken out of the operator's
+        table."""
+        one = self._find(term)
+        if one.rule in MAPPED:
+            remove_value(self.data_dir, one.rule, value_of(one))
+        else:
+            remove_name(self.data_dir, value_of(one) if one.rule in FIELDS else one.term)
         return self._decide(one, "rejected", None, now)
 
     def forget(self, *, market: str | None = None, vendor: str | None = None, crawl: str | None = None) -> int:
@@ -223,6 +254,11 @@ class ReviewQueue:
         return next(each for each in self.candidates(status) if one.term in (each.term, *each.forms))
 
 
+def value_of(one: Candidate) -> str:
+    """The value alone of a candidate `field: value`."""
+    return one.term.removeprefix(f"{one.rule}: ")
+
+
 def _by_form(terms: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:
     """Terms with those among them that are their inflected forms; the shortest of a family stands for it."""
     left = dict.fromkeys(sorted(terms, key=lambda term: (len(term), term)))
@@ -241,7 +277,9 @@ def iter_rows(candidates: Sequence[Candidate]) -> Iterator[dict[str, object]]:
     """As `dropline review` shows them."""
     for one in candidates:
         yield {
-            "term": one.term, "rule": one.rule, "status": one.status, "substance": one.substance,
+            "term": one.term, "rule": one.rule, "status": one.status,
+            "substance": None if one.rule in MAPPED else one.substance,
+            "means": one.substance if one.rule in MAPPED else None,
             "listings": one.listings, "markets": list(one.markets), "first_seen": one.first_seen.isoformat(),
             "last_seen": one.last_seen.isoformat(), "forms": list(one.forms), "examples": list(one.examples),
         }  # fmt: skip

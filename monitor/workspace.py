@@ -32,14 +32,26 @@ def load_rates(settings: Settings) -> RateTable:
 
 
 def build_extractor(settings: Settings) -> Extractor:
-    """The extractor with the operator's own names beside the bundled tables."""
-    from extract.pipeline import Extractor
+    """The extractor with the operator's own names beside the bundled tables; with `settings.trained` the trained
+    component proposes unknown terms too."""
     from monitor.operator_names import build_tables
 
-    return Extractor(tables=build_tables(settings.data_dir))
+    tables = build_tables(settings.data_dir)
+    if settings.trained:
+        from extract.trained.extractor import TrainedExtractor
+
+        return TrainedExtractor(tables=tables)
+    from extract.pipeline import Extractor
+
+    return Extractor(tables=tables)
 
 
 def build_observation_builder(settings: Settings) -> ObservationBuilder:
+    """With the operator's own meanings of field values, where there are any."""
     from extract.build import ObservationBuilder
+    from monitor.operator_values import OperatorBuilder, ValueTable, read_values
 
-    return ObservationBuilder(build_extractor(settings), load_rates(settings))
+    values = read_values(settings.data_dir)
+    if not values:
+        return ObservationBuilder(build_extractor(settings), load_rates(settings))
+    return OperatorBuilder(build_extractor(settings), load_rates(settings), ValueTable(values))

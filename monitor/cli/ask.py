@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 
@@ -14,8 +15,8 @@ import orjson
 import typer
 
 from config.errors import UsageError
-from monitor.cli.app import app, current
-from monitor.cli.output import Format, note, write_json, write_line, write_rows
+from monitor.cli.app import Context, app, current
+from monitor.cli.output import Format, note, progress, write_json, write_line, write_rows
 
 if TYPE_CHECKING:
     from extract.reading import Reading
@@ -32,11 +33,15 @@ CHUNK = 1_000
 def extract(
     context: typer.Context,
     file: Annotated[str, typer.Argument(help="JSON lines with id, title, description …; - for standard input.")] = "-",
+    trained: Annotated[
+        bool, typer.Option("--trained", help="Let the trained component propose unknown terms (slower).")
+    ] = False,
 ) -> None:
     """Read substances, quantities, prices, regions and hiding types out of texts: one JSON line in, one out."""
     from monitor.workspace import build_extractor
 
-    extractor = build_extractor(current(context).settings)
+    settings = current(context).settings
+    extractor = build_extractor(settings.model_copy(update={"trained": True}) if trained else settings)
     bad: list[str] = []
     with _open_text(file) as stream:
         lines = _json_objects(stream, "standard input" if file == "-" else file, bad)
@@ -146,6 +151,9 @@ def trends(
     by: Annotated[str, typer.Option(help="day, week or month.")] = "week",
     split: Annotated[Many, typer.Option(help="A series for each substance, region, market … (repeatable).")] = None,
     with_flagged: Annotated[bool, typer.Option(help="Keep prices flagged as placeholder, outlier …")] = False,
+    without_relists: Annotated[
+        bool, typer.Option("--without-relists", help="new: not old listings put up again under a new id.")
+    ] = False,
     currency: Annotated[
         str | None, typer.Option(help="usd, or quoted: the seller's own (the default of price-index).")
     ] = None,
@@ -185,6 +193,7 @@ def trends(
             by=cast("By", by),  # checked there, with a suggestion
             split=splits,
             with_flagged=with_flagged,
+            without_relists=without_relists,
             currency=cast("Money | None", currency),
             method=method,
             of=cast("Of | None", of),
@@ -227,6 +236,9 @@ def rows(
     first: Annotated[str | None, typer.Option("--from")] = None,
     last: Annotated[str | None, typer.Option("--to")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000)] = 20,
+    out: Annotated[Path | None, typer.Option(help="New folder: all of them as Parquet partitions, no limit.")] = None,
+    text: Annotated[bool, typer.Option(help="--out: with titles, descriptions and what else is quoted.")] = False,
+    own_pseudonyms: Annotated[bool, typer.Option(help="--out: vendors as printed here, not under a new key.")] = False,
 ) -> None:
     """The observations behind a filter (pseudonymised; for analysts, not for publication)."""
     from index.measures import explain_empty
@@ -243,11 +255,29 @@ def rows(
         last=last,
     )
     state = current(context)
+    if out is None and (text or own_pseudonyms):
+        raise UsageError("--text and --own-pseudonyms are about --out.", remedy="Give a folder with --out.")
+    if out is not None:
+        _write_partitions(state, where, out, text=text, own_pseudonyms=own_pseudonyms)
+        return
     with state.store() as store:
         found = observation_rows(store, where, limit)
         if not found:
             note(explain_empty(store, where))
         write_rows(found, state.form)
+
+
+def _write_partitions(state: Context, where: Filter, out: Path, *, text: bool, own_pseudonyms: bool) -> None:
+    from index.export.partitions import write_partitions
+
+    with state.store() as store, progress() as bars:
+        task = bars.add_task("rows", total=None)
+        made = write_partitions(
+            store, where, out, None if own_pseudonyms else secrets.token_bytes(32), text=text, now=datetime.now(UTC),
+            progress=lambda done: bars.update(task, completed=done),
+        )  # fmt: skip
+    write_rows([{"out": str(out), **made.model_dump()}], state.form)
+    note("Single observations are restricted material: not for publication.")
 
 
 @app.command()

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reextract_lab import TITLES, UNKNOWN, ingest, write_log
 
@@ -74,6 +74,7 @@ def test_terms_written_differently_are_one() -> None:
     assert {normalise_term(one) for one in written} == {"зирвонитазен"}
 
 
+@settings(deadline=None)  # it writes to a disk that others use too
 @given(st.permutations([build_sighting("x", f"l{n % 3}", day=n + 1, title=f"title {n}") for n in range(6)]))
 def test_order_and_repetition_do_not_matter(tmp_path_factory: pytest.TempPathFactory, sightings: list[Sighting]) -> None:
     folder = tmp_path_factory.mktemp("review")

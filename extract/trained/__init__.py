@@ -1,0 +1,1 @@
+"""The trained component: a small spaCy recogniser of drug names, off by default, whose proposals go to review."""
