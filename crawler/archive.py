@@ -5,6 +5,10 @@ body that the crawl gave before is kept once: later ones are `revisit` records w
 member of its own and is written in one piece, so a killed crawl leaves at most one torn member, which the next opening
 cuts off. Record ids come from content and time. Vendors' names are still in the pages: the archive is for re-reading
 with a better parser, not for readers; `purge` ends it by age.
+
+With a recipient's public key nothing readable reaches the disk: pages are gathered in memory and written in parts,
+`<crawl id>.0001.warc.gz.age` and so on, each an age file with a WARC of its own (up to 64 pages or 4 MB). A kill costs
+the archive the pages of the part in the making; what was read in them is in the log.
 """
 
 from __future__ import annotations
@@ -24,12 +28,16 @@ from warcio.recordbuilder import RecordBuilder
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
+from config.closing import Closing
 from config.errors import InputError
+from crawler.encryption import SUFFIX, Recipient, encrypt
 from crawler.items import Page
 from crawler.pages import PageObject
+from crawler.private_file import write_private
 from crawler.scrub import Scrubber
 
-_STAMP = re.compile(r"-(\d{8}T\d{6}Z)(?:-[0-9a-f]+)?\.warc\.gz(?:\.age)?$")
+_STAMP = re.compile(r"-(\d{8}T\d{6}Z)(?:-[0-9a-f]+)?(?:\.\d+)?\.warc\.gz(?:\.age)?$")
+PART_PAGES, PART_BYTES = 64, 4_000_000
 _NAMES = uuid.UUID("7f0b8a52-3a0e-5d5c-9a41-0d6d1f6f5a11")
 _PIECE = 2**20
 
@@ -39,18 +47,36 @@ def archive_path(archive_dir: Path, market: str, crawl: str) -> Path:
     return archive_dir / market / f"{crawl}.warc.gz"
 
 
-@dataclass(slots=True)
-class Archive:
-    """Keeps pages: `crawl(..., keep=Archive(data_dir / "archive", pages).keep)`.
+def archive_files(archive_dir: Path, market: str, crawl: str) -> list[Path]:
+    """The files that hold a crawl's pages, in order; none where nothing was kept."""
+    folder, plain = archive_dir / market, archive_path(archive_dir, market, crawl)
+    parts = sorted(folder.glob(f"{crawl}.[0-9]*.warc.gz{SUFFIX}"), key=lambda path: (len(path.name), path.name))
+    return [*([plain] if plain.is_file() else []), *parts]
 
-    A page of another crawl goes to that crawl's file. Raises InputError where a page cannot be written: a crawl that
-    should be archived and is not ends as failed.
+
+@dataclass(slots=True)
+class _Part:
+    """Pages of one crawl that are not on the disk yet."""
+
+    number: int
+    data: bytearray = field(default_factory=bytearray)
+    pages: int = 0
+
+
+@dataclass(slots=True)
+class Archive(Closing):
+    """Keeps pages: `crawl(..., keep=archive)`; close it at the end (an encrypted part may still be in the making).
+
+    A page of another crawl goes to that crawl's file. `recipient`: an age public key to encrypt to. Raises InputError
+    where a page cannot be written: a crawl that should be archived and is not ends as failed.
     """
 
     archive_dir: Path
     pages: PageObject
     software: str = "dropline"
+    recipient: Recipient | None = None
     _scrubber: Scrubber = field(init=False)
+    _parts: dict[Path, _Part] = field(init=False, default_factory=dict)
     _seen: dict[Path, dict[str, tuple[str, str]]] = field(init=False, default_factory=dict)
     """Per file: payload digest -> (address, WARC-Date) of the record that holds it."""
     _count: int = field(init=False, default=0)
@@ -65,13 +91,38 @@ class Archive:
             if path not in self._seen:
                 self._open(path, page)
             self._append(path, self._record(path, page))
+            part = self._parts.get(path)
+            if part is not None:
+                part.pages += 1
+                if part.pages >= PART_PAGES or len(part.data) >= PART_BYTES:
+                    self._write_part(path, part)
         except OSError as error:
             raise InputError(
                 f"The archive cannot be written ({error.strerror or error}).", file=path, remedy="Make room for it."
             ) from error
 
+    def close(self) -> None:
+        """Writes what is still in memory."""
+        for path, part in list(self._parts.items()):
+            self._write_part(path, part)
+
+    def _write_part(self, path: Path, part: _Part) -> None:
+        if self.recipient is None or not part.pages:
+            return
+        name = f"{path.name.removesuffix('.warc.gz')}.{part.number:04}.warc.gz{SUFFIX}"
+        write_private(path.with_name(name), encrypt(bytes(part.data), self.recipient))
+        # the next part is a WARC of its own: its revisits lead to pages in itself
+        del self._seen[path], self._parts[path]
+
     def _open(self, path: Path, page: Page) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.recipient is not None:
+            files = archive_files(self.archive_dir, page.market, page.crawl)
+            numbers = [int(file.name.split(".")[-4]) for file in files if file.suffix == SUFFIX]
+            self._parts[path] = _Part(max(numbers, default=0) + 1)
+            self._seen[path] = {}
+            self._begin(path, page)
+            return
         handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         os.close(handle)
         whole = _whole_members(path)
@@ -79,15 +130,18 @@ class Archive:
             os.truncate(path, whole)  # torn by a kill: that page was never logged as read
         self._seen[path] = {}
         if whole == 0:
-            fields = {
-                "software": self.software,
-                "format": "WARC File Format 1.1",
-                "description": f"pages of crawl {page.crawl}, scrubbed: no scripts, inline images, buyers' blocks",
-            }
-            made = _Writer(f"{page.crawl} info", page.fetched_at)
-            self._append(path, made.write(made.builder.create_warcinfo_record(path.name, fields)))
+            self._begin(path, page)
         else:
             self._seen[path] = _digests(path)
+
+    def _begin(self, path: Path, page: Page) -> None:
+        fields = {
+            "software": self.software,
+            "format": "WARC File Format 1.1",
+            "description": f"pages of crawl {page.crawl}, scrubbed: no scripts, inline images, buyers' blocks",
+        }
+        made = _Writer(f"{page.crawl} info {self._count}", page.fetched_at)
+        self._append(path, made.write(made.builder.create_warcinfo_record(path.name, fields)))
 
     def _record(self, path: Path, page: Page) -> bytes:
         body = self._scrubber.scrub(page.body, page.content_type)
@@ -114,8 +168,11 @@ class Archive:
             self._seen[path][digest] = (page.url, made.date)
         return made.write(record)
 
-    @staticmethod
-    def _append(path: Path, data: bytes) -> None:
+    def _append(self, path: Path, data: bytes) -> None:
+        part = self._parts.get(path)
+        if part is not None:
+            part.data += data
+            return
         with path.open("ab", buffering=0) as file:
             file.write(data)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from crawler.drift import LISTING_FIELDS, OFFER_FIELDS, filled_fields
-from crawler.items import Listing, Page, PageOutcome
+from crawler.items import Listing, PageOutcome
 from crawler.job import ListingMasker
 from crawler.pages import PageObject
 from crawler.saved import SavedPage
@@ -58,15 +58,7 @@ def check_market(
             check.outcomes["not readable"] += 1
             check.pages.append((one.name, "not readable", 0, one.refused))
             continue
-        page = Page(
-            market=reader.market.id,
-            crawl="check",
-            url=one.address or one.name,
-            status=one.status,
-            content_type=one.content_type,
-            body=one.body,
-            fetched_at=one.fetched_at or now,
-        )
+        page = one.as_page(reader.market.id, "check", now)
         parsed = reader.parse(page)
         check.outcomes[parsed.outcome.value] += 1
         check.pages.append((one.name, parsed.outcome.value, len(parsed.listings), parsed.reason))

@@ -73,7 +73,14 @@ def draft_market(ident: str, pages: Iterable[SavedPage]) -> Guess:
     else:
         notes.append("no detail page was recognised (a heading and a price)")
         lines.append("details: false")
-    lines.append("bounds: {min_listings: 0}")
+    lines += [
+        "# What a crawl must yield to be accepted. Not crawled until all four are stated (docs/crawling.md).",
+        "bounds:",
+        "  min_listings: 0",
+        "  # fill: {vendor: 0.9, offer.price: 0.9}",
+        "  # max_unknown_share: 0.3",
+        "  # price_usd: {min: 1, max: 50000}",
+    ]
     return Guess("\n".join(lines) + "\n", tuple(notes))
 
 

@@ -4,7 +4,7 @@ fields; the market's `bounds` say how much of that is believed."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from crawler.items import Listing
@@ -12,6 +12,16 @@ from crawler.market import Bounds
 
 ENOUGH = 10
 """Listings below which a share says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A bound that a crawl does not keep. `field` is what a person looks at first; `text` says by how much."""
+
+    field: str
+    text: str
+    examples: tuple[str, ...] = ()
+    """(Masked) ids of listings that show it, some at most."""
 
 
 @dataclass(slots=True)
@@ -40,25 +50,27 @@ def filled_fields(listing: Listing) -> list[str]:
     ]
 
 
-def measure_fill(listings: Mapping[str, Listing]) -> Fill:
-    """The fill of a crawl's listings (by id)."""
-    fill = Fill(len(listings))
-    for listing in listings.values():
+def measure_fill(listings: Iterable[Listing]) -> Fill:
+    """The fill of a crawl's listings, each given once."""
+    fill = Fill()
+    for listing in listings:
+        fill.listings += 1
         fill.fields.update(filled_fields(listing))
     return fill
 
 
-def broken_bounds(bounds: Bounds, fill: Fill, unread: Mapping[str, int], read: int) -> list[str]:
-    """Each broken bound in words: fields unread too often, fields filled too seldom. `read`: listings and detail pages
-    that were read."""
+def broken_bounds(bounds: Bounds, fill: Fill, unread: Mapping[str, int], read: int) -> list[Broken]:
+    """Each broken bound: fields unread too often, fields filled too seldom. `read`: listings and detail pages that were
+    read."""
+    shares = {name: count / max(1, read) for name, count in sorted(unread.items())}
     broken = [
-        f"field {name} unread {count / max(1, read):.0%} of the time, more than {bounds.max_unread_share:.0%}"
-        for name, count in sorted(unread.items())
-        if count / max(1, read) > bounds.max_unread_share
+        Broken(name, f"field {name} unread {share:.0%} of the time, more than {bounds.max_unread_share:.0%}")
+        for name, share in shares.items()
+        if share > bounds.max_unread_share
     ]
     if fill.listings >= ENOUGH:
         broken += [
-            f"field {name} filled in {fill.share(name):.0%} of listings, less than {least:.0%}"
+            Broken(name, f"field {name} filled in {fill.share(name):.0%} of listings, less than {least:.0%}")
             for name, least in sorted(bounds.fill.items())
             if fill.share(name) < least
         ]

@@ -177,6 +177,8 @@ class Crawl(Record):
     """For imports and replays: the file's name (never its path)."""
     dropped: dict[str, int] = Field(default_factory=dict)
     """Rows or pages not stored, by reason."""
+    relists: dict[str, str] = Field(default_factory=dict)
+    """Listings recognised as old ones put up again under a new id: new id -> the one that had gone."""
 
     def coverage_of(self, region: str | None = None) -> Coverage | None:
         """Coverage of the place scope of that region if the crawl has one, else of the market."""

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from config.errors import DroplineError
 from crawler.drift import measure_fill
 from crawler.frontier import Journal, MarketLock, Step, find_journals, frontier_path, read_steps
 from crawler.items import Crawl, CrawlKind, CrawlOutcome, Listing, Page, build_crawl_id
@@ -20,7 +21,8 @@ from crawler.log import CrawlLog, is_finished, iter_log
 from crawler.market import Market
 from crawler.mirrors import Mirrors
 from crawler.pages import PageObject
-from crawler.readings import Readings
+from crawler.readings import Readings, carry
+from crawler.seen import Seen
 from crawler.tally import Pending, Tally
 
 logger = logging.getLogger(__name__)
@@ -53,8 +55,10 @@ class CrawlJob:
     log: CrawlLog = field(init=False)
     journal: Journal = field(init=False)
     keep: Callable[[Page], None] | None = None
+    release: Callable[[], None] | None = None
+    """Called at the end, after all else is closed (the archive's `close`)."""
     tally: Tally = field(default_factory=Tally)
-    seen: dict[str, Listing] = field(default_factory=dict)
+    seen: Seen = field(init=False)
     """The listings logged so far, as last logged."""
     result: Crawl | None = None
     failure: Exception | None = None
@@ -64,8 +68,8 @@ class CrawlJob:
     def take(self, step: Step, listings: Iterable[Listing] = ()) -> list[Pending]:
         """Writes the listings, then the step that says where they came from; the addresses the step adds."""
         fresh = list(listings)
-        self.log.append(fresh)
-        self.seen.update((listing.listing, listing) for listing in fresh)
+        self.seen.note(fresh, self.log.append(fresh))
+        self.readings.sightings.add(fresh, self.crawl.started)
         step = step.model_copy(update={"log": self.log.size})
         self.journal.write(step)
         self._unsynced += 1
@@ -85,7 +89,11 @@ class CrawlJob:
         if self.result is not None:
             return self.result
         finished = max(self.crawl.started, self.clock())
-        self.result = build_finished(self.crawl, self.market, self.tally, self.seen, finished)
+        self._carry_unread()
+        result = build_finished(self.crawl, self.market, self.tally, self.seen.values(), finished)
+        if result.outcome is CrawlOutcome.COMPLETE:  # else what is not there may only not have been seen
+            result = result.model_copy(update={"relists": self.readings.sightings.judge(self.crawl.started)})
+        self.result = result
         try:
             self.log.finish(self.result)
             self.journal.remove()
@@ -94,25 +102,41 @@ class CrawlJob:
             self.fail(error)
         finally:
             self.close()
-        return self.result
+        return result
+
+    def _carry_unread(self) -> None:
+        """Listings whose own page was asked for and not had keep the details of their last reading."""
+        waiting = [ident for ident in self.tally.detailed if not self.seen.is_detailed(ident)]
+        carried = []
+        for ident, reading in sorted(self.readings.last(waiting).items()):
+            shown = self.seen.get(ident)
+            if shown is not None:
+                carried.append(carry(shown, reading, self.market.index_offers))
+        try:
+            self.seen.note(carried, self.log.append(carried))
+        except (DroplineError, OSError) as error:
+            self.fail(error)
 
     def close(self) -> None:
         """Lets go of every file without ending the crawl."""
         self.journal.close()
         self.log.close()
+        self.seen.close()
         self.readings.close()
         self.lock.release()
+        if self.release is not None:
+            self.release()
 
 
 def build_finished(
-    crawl: Crawl, market: Market, tally: Tally, seen: Mapping[str, Listing], finished: datetime
+    crawl: Crawl, market: Market, tally: Tally, listings: Iterable[Listing], finished: datetime
 ) -> Crawl:
     """The record a crawl ends in. Broken bounds stand in `dropped`, in words, and in the log of the program."""
-    tally.fill = measure_fill(seen)
+    tally.fill = measure_fill(listings)
     coverage = tally.coverage()
     broken = tally.broken(market.bounds)
-    for message in broken:
-        logger.warning("%s: %s", crawl.id, message)
+    for one in broken:
+        logger.warning("%s: %s", crawl.id, one.text)
     if market.bounds.max_listings is not None and len(tally.listings) > market.bounds.max_listings:
         logger.warning("%s: %d listings, more than max_listings", crawl.id, len(tally.listings))
     unread = {f"unread {name}": count for name, count in sorted(tally.unread.items())}
@@ -123,7 +147,7 @@ def build_finished(
             "pages": dict(tally.pages),
             "listings": len(tally.listings),
             "coverage": coverage,
-            "dropped": {**dict(sorted(tally.dropped.items())), **unread, **{f"bound: {one}": 1 for one in broken}},
+            "dropped": {**dict(sorted(tally.dropped.items())), **unread, **{f"bound: {one.text}": 1 for one in broken}},
         }
     )
 
@@ -139,6 +163,7 @@ def begin_job(
     clock: Callable[[], datetime],
     kind: CrawlKind = CrawlKind.FULL,
     keep: Callable[[Page], None] | None = None,
+    release: Callable[[], None] | None = None,
 ) -> CrawlJob:
     """Opens the crawl's log, its journal and the market's readings under `data_dir`.
 
@@ -164,10 +189,12 @@ def begin_job(
                 readings=readings,
                 clock=clock,
                 keep=keep,
+                release=release,
             )
             if crawl is None:
                 job.log = CrawlLog(data_dir / "logs", job.crawl)
                 job.journal = Journal(frontier_path(data_dir, market.id, job.crawl.id))
+                job.seen = Seen(job.log.path)
             else:
                 logger.info("going on with crawl %s", crawl.id)
                 job.log, job.journal, job.tally, job.seen = _take_up(crawl, data_dir)
@@ -193,7 +220,7 @@ def _begin(market: Market, started: datetime, kind: CrawlKind) -> Crawl:
     )
 
 
-def _take_up(crawl: Crawl, data_dir: Path) -> tuple[CrawlLog, Journal, Tally, dict[str, Listing]]:
+def _take_up(crawl: Crawl, data_dir: Path) -> tuple[CrawlLog, Journal, Tally, Seen]:
     """What an unfinished crawl had come to; log and journal are cut to what holds and stand open for more."""
     log = CrawlLog(data_dir / "logs", crawl, resume=True)
     path = frontier_path(data_dir, crawl.market, crawl.id)
@@ -201,7 +228,8 @@ def _take_up(crawl: Crawl, data_dir: Path) -> tuple[CrawlLog, Journal, Tally, di
     tally = Tally()
     for step in steps:
         tally.apply(step)
-    seen = {listing.listing: listing for listing in iter_log(log.path)[1]}
+    seen = Seen(log.path)
+    seen.take_up()
     return log, Journal(path, keep=size), tally, seen
 
 
@@ -219,7 +247,8 @@ def _find_unfinished(market: Market, data_dir: Path, started: datetime) -> Crawl
             found = crawl
             continue
         opened, journal, tally, seen = _take_up(crawl, data_dir)
-        last = max((listing.observed_at for listing in seen.values()), default=crawl.started)
-        opened.finish(build_finished(crawl, market, tally, seen, last))
+        with seen:
+            last = max((listing.observed_at for listing in seen.values()), default=crawl.started)
+            opened.finish(build_finished(crawl, market, tally, seen.values(), last))
         journal.remove()
     return found

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 import orjson
 from pydantic import ValidationError
 
+from config.closing import Closing
 from config.errors import InputError
 from crawler.items import Crawl, CrawlKind, CrawlOutcome, Listing
 from crawler.privacy import is_pseudonym
@@ -46,7 +47,7 @@ def _line(kind: str, record: Crawl | Listing) -> bytes:
     return orjson.dumps({kind: record.model_dump(mode="json", exclude_defaults=True)}) + b"\n"
 
 
-class CrawlLog:
+class CrawlLog(Closing):
     """Writes one log. Use as a context manager; `finish` ends it.
 
     `resume` goes on with the log of a crawl that never finished, after cutting off a torn last line. Raises InputError
@@ -75,14 +76,6 @@ class CrawlLog:
         self._file.write(line)
         self.sync()
 
-    def __enter__(self) -> CrawlLog:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def sync(self) -> None:
         """Forces what was written to the disk."""
         if self._file is not None:
@@ -90,8 +83,9 @@ class CrawlLog:
             os.fsync(self._file.fileno())
             self._unsynced = 0
 
-    def append(self, listings: Iterable[Listing]) -> None:
-        """Writes the batch: the system has it when this returns, the disk after `SYNC_EVERY` at the latest."""
+    def append(self, listings: Iterable[Listing]) -> list[int]:
+        """Writes the batch: the system has it when this returns, the disk after `SYNC_EVERY` at the latest. Where each
+        listing's line begins."""
         if self._file is None:
             raise InputError("The log is closed.", file=self.path)
         lines = []
@@ -105,6 +99,7 @@ class CrawlLog:
             if listing.crawl != self.crawl.id:
                 raise InputError(f"A listing of crawl {listing.crawl!r} does not belong here.", file=self.path)
             lines.append(_line("listing", listing))
+        offsets = list(accumulate(map(len, lines), initial=self.size))[:-1]
         if lines:
             data = b"".join(lines)
             self._file.write(data)
@@ -113,6 +108,7 @@ class CrawlLog:
             self._unsynced += len(lines)
             if self._unsynced >= SYNC_EVERY:
                 self.sync()
+        return offsets
 
     def finish(self, crawl: Crawl) -> None:
         """Writes the last line and closes."""

@@ -184,13 +184,36 @@ class ArchiveRules(_Part):
     """Also cut what looks like buyers' feedback, reviews or comments, where no declared selector reads in it."""
 
 
+class PriceBound(_Part):
+    """US dollars for one package, as Dropline converts them: at least `share` of the priced offers lie between."""
+
+    min: float = Field(gt=0)
+    max: float = Field(gt=0)
+    share: float = Field(default=0.9, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PriceBound:
+        if self.min >= self.max:
+            raise ValueError("min must be less than max")
+        return self
+
+
 class Bounds(_Part):
-    """What a full crawl must yield. Below a minimum the crawl is partial; above a maximum it warns."""
+    """What a crawl must yield to be accepted into the store (`monitor.acceptance`); else it is held for a person.
+
+    A market that is crawled must state `min_listings`, `fill`, `max_unknown_share` and `price_usd`; the last two may be
+    `null`, which says that they do not apply (a site without prices, a market of other goods).
+    """
 
     min_listings: int = Field(default=0, ge=0)
     max_listings: int | None = Field(default=None, ge=1)
     max_unread_share: float = Field(default=0.2, ge=0, le=1)
     """Unread values per listing and field above which the crawl is only partial."""
+    max_unknown_pages: float = Field(default=0.2, ge=0, le=1)
+    """Share of pages of unknown layout."""
+    max_unknown_share: float | None = Field(default=None, ge=0, le=1)
+    """Share of listings of no known substance; of quantities and of prices that stand there and are not understood."""
+    price_usd: PriceBound | None = None
     fill: dict[str, float] = Field(default_factory=dict)
     """By field (`vendor`, `description`, `offer.price`, …): the share of listings that carry it, at least."""
 
@@ -235,7 +258,9 @@ class Market(_Part):
     index_offers: Literal["full", "first", "none"] = "full"
     """How many of a listing's offers index pages show."""
     detail_days: float = Field(default=7, ge=0)
-    """A detail page read longer ago than this is read again."""
+    """A detail page read longer ago than this is read again, as long as nothing is known of how often it changes."""
+    detail_flex: float = Field(default=4, ge=1)
+    """How far what is known of it may shorten or lengthen that (`crawler.sightings.revisit_after`). 1: not at all."""
     details: bool = True
     """Whether detail pages are read at all."""
     markers: tuple[Marker, ...] = ()
@@ -279,6 +304,25 @@ def check_onion_address(value: str) -> str:
     if scheme not in {"", "http", "https"} or not ONION_HOST.fullmatch(rest):
         raise ValueError(f"{value!r} is not a version-3 onion address (56 characters and .onion, no path)")
     return f"{scheme or 'http'}://{rest}"
+
+
+def check_bounds_stated(market: Market, file: Path) -> None:
+    """Raises UsageError where a market is to be crawled whose bounds do not say what a crawl must yield. Markets of the
+    demo need none: their truth is known."""
+    bounds = market.bounds
+    stated = {
+        "min_listings": bounds.min_listings > 0,
+        "fill": bool(bounds.fill),
+        "max_unknown_share": "max_unknown_share" in bounds.model_fields_set,
+        "price_usd": "price_usd" in bounds.model_fields_set,
+    }
+    missing = [name for name, there in stated.items() if not there]
+    if missing and not market.demo:
+        raise UsageError(
+            f"bounds do not say: {', '.join(missing)}. A changed layout would pass for a changed market.",
+            file=file,
+            remedy="State them (docs/crawling.md, Bounds); `dropline market check` shows what pages fill.",
+        )
 
 
 def _folders(extra: Sequence[Path]) -> dict[str, Path]:

@@ -35,23 +35,12 @@ from urllib.parse import urldefrag, urljoin
 
 from config.errors import UsageError
 from crawler.items import Listing, Offer, Page, PageOutcome
-from crawler.market import (
-    DetailLayout,
-    IndexLayout,
-    ListingFields,
-    Market,
-    OfferBlock,
-    list_markets,
-    load_market,
-    market_folder,
-)
+from crawler.layouts import DetailReader, FieldsReader, IndexReader
+from crawler.market import Market, list_markets, load_market, market_folder
 from crawler.outcomes import generic_outcome, is_truncated, outcome_of_status
-from crawler.select import Compiled, Tree, compile_selector, parse_count, parse_html, parse_real, text_of
+from crawler.select import Tree, compile_selector, parse_count, parse_html, text_of
 
 SeenOn = Literal["index", "detail"]
-_TEXT_FIELDS = ("listing", "title", "vendor", "ships_from", "description")
-_LIST_FIELDS = ("category", "ships_to", "ships_except", "shipping")
-_COUNT_FIELDS = ("feedback", "sold")
 _CUT_SHORT = frozenset({PageOutcome.LISTING, PageOutcome.INDEX, PageOutcome.EMPTY, PageOutcome.UNKNOWN_LAYOUT})
 
 
@@ -80,100 +69,13 @@ class ParsedPage:
     """Why the outcome is what it is, for pages that gave nothing."""
 
 
-class _Fields:
-    """The compiled selectors of one `ListingFields`."""
-
-    def __init__(self, fields: ListingFields) -> None:
-        names = (*_TEXT_FIELDS, *_LIST_FIELDS, *_COUNT_FIELDS, "rating")
-        declared = {name: compile_selector(getattr(fields, name)) for name in names}
-        self.by_name: dict[str, Compiled] = {name: found for name, found in declared.items() if found is not None}
-        self.offers = tuple(_Offers(block) for block in fields.offers)
-
-    def first(self, name: str, node: Tree, page: Page, unread: Counter[str]) -> str | None:
-        selector = self.by_name.get(name)
-        if selector is None:
-            return None
-        values, lost = selector.read(node, page.url)
-        if lost:
-            unread[name] += 1
-        return values[0] if values else None
-
-    def every(self, name: str, node: Tree, page: Page, unread: Counter[str]) -> tuple[str, ...]:
-        selector = self.by_name.get(name)
-        if selector is None:
-            return ()
-        values, lost = selector.read(node, page.url)
-        if lost:
-            unread[name] += 1
-        return tuple(dict.fromkeys(values))
-
-    def count(self, name: str, node: Tree, page: Page, unread: Counter[str]) -> int | None:
-        value = self.first(name, node, page, unread)
-        number = None if value is None else parse_count(value)
-        if value is not None and number is None:
-            unread[name] += 1
-        return number
-
-    def real(self, name: str, node: Tree, page: Page, unread: Counter[str]) -> float | None:
-        value = self.first(name, node, page, unread)
-        number = None if value is None else parse_real(value)
-        if value is not None and number is None:
-            unread[name] += 1
-        return number
-
-
-class _Offers:
-    """The compiled selectors of one `OfferBlock`."""
-
-    def __init__(self, block: OfferBlock) -> None:
-        self.row, self.otherwise = compile_selector(block.row), block.otherwise
-        declared = {name: compile_selector(getattr(block, name)) for name in ("price", "quantity", "place", "stash")}
-        self.texts: dict[str, Compiled] = {name: found for name, found in declared.items() if found is not None}
-        counts = {name: compile_selector(getattr(block, name)) for name in ("ready", "preorder")}
-        self.counts: dict[str, Compiled] = {name: found for name, found in counts.items() if found is not None}
-
-    def read(self, node: Tree, page: Page, unread: Counter[str]) -> list[Offer]:
-        offers = []
-        for row in (node,) if self.row is None else self.row.nodes(node):
-            values: dict[str, str] = {}
-            for name, selector in (*self.texts.items(), *self.counts.items()):
-                found, lost = selector.read(row, page.url)
-                if found:
-                    values[name] = found[0]
-                if lost:
-                    unread[f"offer.{name}"] += 1
-            counts: dict[str, int | None] = {}
-            for name in self.counts:
-                counts[name] = parse_count(values[name]) if name in values else None
-                if name in values and counts[name] is None:
-                    unread[f"offer.{name}"] += 1
-            if values:
-                offers.append(Offer(**{name: values.get(name) for name in self.texts}, **counts))
-        return offers
-
-
-class _Index:
-    def __init__(self, layout: IndexLayout) -> None:
-        self.layout = layout
-        self.when, self.row = Compiled(layout.when), Compiled(layout.row)
-        self.detail, self.empty = compile_selector(layout.detail), compile_selector(layout.empty)
-        self.total = compile_selector(layout.total)
-        self.scope = None if layout.scope is None else Compiled(layout.scope.name)
-        self.links = tuple(Compiled(link) for link in layout.links)
-        self.fields = _Fields(layout.fields)
-
-
-class _Detail:
-    def __init__(self, layout: DetailLayout) -> None:
-        self.when, self.fields = Compiled(layout.when), _Fields(layout.fields)
-
-
 class PageObject:
     """Reads the pages of one market by the selectors of its market.yml. Subclasses override the hooks."""
 
     def __init__(self, market: Market) -> None:
         self.market = market
         self.parser = f"{market.id}-{market.parser}"
+        self._last: tuple[bytes, Tree] | None = None
         self._markers = tuple(
             (
                 marker.outcome,
@@ -182,8 +84,8 @@ class PageObject:
             )
             for marker in market.markers
         )
-        self._index = tuple(_Index(layout) for layout in market.index)
-        self._detail = None if market.detail is None else _Detail(market.detail)
+        self._index = tuple(IndexReader(layout) for layout in market.index)
+        self._detail = None if market.detail is None else DetailReader(market.detail)
 
     # hooks ------------------------------------------------------------------------------------------------------
 
@@ -201,7 +103,7 @@ class PageObject:
 
     def read_nodes(self, tree: Tree) -> list[Tree]:
         """The elements that the declared selectors read on this page: what an archive must keep."""
-        layouts: list[tuple[list[Tree], _Fields]] = []
+        layouts: list[tuple[list[Tree], FieldsReader]] = []
         found: list[Tree] = []
         if self._detail is not None and self._detail.when.matches(tree):
             layouts.append(([tree], self._detail.fields))
@@ -222,11 +124,17 @@ class PageObject:
                                   for node in one.touched(row)]  # fmt: skip
         return found
 
+    def take_tree(self, body: bytes) -> Tree | None:
+        """The tree of the page that was parsed last, if that was its body: once, to be changed as one likes."""
+        last, self._last = self._last, None
+        return last[1] if last is not None and last[0] is body else None
+
     # reading ----------------------------------------------------------------------------------------------------
 
     def parse(self, page: Page) -> ParsedPage:
         """What the page is and what stands on it. Never raises for anything a page may contain."""
         tree = parse_html(page.body, content_type=page.content_type, encoding=self.market.encoding)
+        self._last = None if tree is None else (page.body, tree)
         if tree is None:
             if page.status >= 400:
                 return ParsedPage(outcome_of_status(page.status) or PageOutcome.UNKNOWN_LAYOUT, reason="empty body")
@@ -261,14 +169,14 @@ class PageObject:
             return outcome
         return None
 
-    def _parse_detail(self, layout: _Detail, page: Page, tree: Tree) -> ParsedPage:
+    def _parse_detail(self, layout: DetailReader, page: Page, tree: Tree) -> ParsedPage:
         unread: Counter[str] = Counter()
         listing = self._build(layout.fields, tree, page, "detail", unread)
         if listing is None:
             return ParsedPage(PageOutcome.UNKNOWN_LAYOUT, unread=unread, reason="a listing page without id or title")
         return ParsedPage(PageOutcome.LISTING, listings=(listing,), unread=unread)
 
-    def _parse_index(self, layout: _Index, page: Page, tree: Tree) -> ParsedPage:
+    def _parse_index(self, layout: IndexReader, page: Page, tree: Tree) -> ParsedPage:
         unread: Counter[str] = Counter()
         listings: dict[str, Listing] = {}
         details: dict[str, DetailLink] = {}
@@ -309,7 +217,7 @@ class PageObject:
         )
 
     def _total(
-        self, layout: _Index, page: Page, tree: Tree, unread: Counter[str]
+        self, layout: IndexReader, page: Page, tree: Tree, unread: Counter[str]
     ) -> tuple[int | None, tuple[Literal["place", "category"], str] | None]:
         total, scope = None, None
         if layout.total is not None:
@@ -326,7 +234,7 @@ class PageObject:
         return total, scope
 
     def _build(
-        self, fields: _Fields, node: Tree, page: Page, seen_on: SeenOn, unread: Counter[str]
+        self, fields: FieldsReader, node: Tree, page: Page, seen_on: SeenOn, unread: Counter[str]
     ) -> Listing | None:
         ident, title = fields.first("listing", node, page, unread), fields.first("title", node, page, unread)
         if ident is None or title is None:
@@ -372,10 +280,19 @@ def _absolute(base: str, link: str) -> str:
         return link
 
 
+def _check_own(*paths: Path) -> None:
+    for path in paths:
+        if path.stat().st_mode & 0o002:
+            remedy = f"Run: chmod o-w '{path}', and read the file before you go on."
+            raise UsageError("This holds code that is run, and everybody may change it.", file=path, remedy=remedy)
+
+
 def load_pages(market: Market | str, extra: Sequence[Path] = ()) -> PageObject:
     """The page object of a market: class `Pages` of its folder's pages.py where there is one, else `PageObject`.
 
-    Raises UsageError for an unknown market, a broken market.yml, or a pages.py without such a class.
+    A pages.py is code and is run: those of `extra` folders (the operator's own markets) are refused where others than
+    their owner may change them. Raises UsageError for that, an unknown market, a broken market.yml, or a pages.py
+    without such a class.
     """
     if isinstance(market, Market) and market.id not in list_markets(extra):
         return PageObject(market)  # a record made in code: there is no folder that could hold a pages.py
@@ -385,6 +302,7 @@ def load_pages(market: Market | str, extra: Sequence[Path] = ()) -> PageObject:
     try:
         if not file.is_file():
             return PageObject(record)
+        _check_own(file, folder)
         spec = importlib.util.spec_from_file_location(f"crawler.markets.{record.id.replace('-', '_')}.pages", file)
         if spec is None or spec.loader is None:
             raise UsageError("This file cannot be imported.", file=file)

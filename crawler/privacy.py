@@ -19,6 +19,7 @@ from config.errors import UsageError
 from crawler.items import Listing, Offer, digest_id
 from crawler.privacy_patterns import find_hits, may_tell
 from crawler.privacy_views import build_view, find_name, fold
+from crawler.private_file import check_private
 
 CLASSES = ("email", "handle", "phone", "wallet", "onion", "pgp", "coordinates", "link", "vendor")
 """What a masked stretch is replaced by: `[email]`, `[handle]`, …"""
@@ -110,13 +111,7 @@ def load_or_make_key(path: Path) -> tuple[str, bytes]:
     try:
         if not path.exists():
             _make_key(path)
-        mode = path.stat().st_mode
-        if mode & 0o077:
-            raise UsageError(
-                f"The vendor key may be read by others (mode {mode & 0o777:04o}).",
-                file=path,
-                remedy=f"Run: chmod 600 '{path}'. If others had access, make a new key: pseudonyms then change.",
-            )
+        check_private(path, "The vendor key", ". If others had access, make a new key: pseudonyms then change.")
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(

@@ -19,20 +19,9 @@ def split(words: str) -> list[str]:
 
 
 _SIGNS = (
-    "@",
-    "://",
-    "www",
-    "begin pgp",
-    "°",
-    "///",
-    "\u20e3",
-    "\u200b",
-    "\u200c",
-    "\u200d",
-    "\u2060",
-    "\ufeff",
-    "\u00ad",
-)
+    "@", "://", "www", "begin pgp", "°", "///",
+    "\u20e3", "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u00ad",
+)  # fmt: skip
 _HINTS = tuple(
     fold(word)
     for word in split(

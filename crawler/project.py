@@ -11,9 +11,10 @@ from config.settings import load_settings
 from crawler import settings as project
 from crawler.archive import Archive
 from crawler.authorisation import check_authorised
+from crawler.encryption import parse_recipient
 from crawler.handlers import IDENTITY, TOTAL_SECONDS, TRANSPORT
 from crawler.job import CrawlJob, begin_job
-from crawler.market import Market, load_market
+from crawler.market import Market, check_bounds_stated, load_market, market_folder
 from crawler.middlewares import ALLOWED_HOSTS, BACKOFF_SECONDS, RETRIES
 from crawler.pages import load_pages
 from crawler.privacy import Masker, load_or_make_key
@@ -77,7 +78,9 @@ def build_project_job(crawler: Crawler, market_id: str | None) -> CrawlJob:
     if not market_id:
         raise UsageError("No market is named.", remedy="Use `scrapy crawl market -a market=ID`.")
     settings = load_settings()
-    market = load_market(market_id)
+    own = (settings.markets_dir,)
+    market = load_market(market_id, own)
+    check_bounds_stated(market, market_folder(market.id, own) / "market.yml")
     started = datetime.now(UTC)
     entry = check_authorised(market.id, settings.authorisations_path, started.date())
     session = load_session(settings.data_dir, market.id)
@@ -85,7 +88,9 @@ def build_project_job(crawler: Crawler, market_id: str | None) -> CrawlJob:
     transport = Tor(settings.tor_socks, entry.addresses or market.addresses, cookies)
     for name, value in market_settings(market, transport).items():
         crawler.settings.set(name, value, priority=LOCK)
-    pages = load_pages(market)
+    pages = load_pages(market, own)
+    recipient = None if settings.age_recipient is None else parse_recipient(settings.age_recipient)
+    archive = Archive(settings.data_dir / "archive", pages, recipient=recipient)
     return begin_job(
         market,
         pages,
@@ -94,5 +99,6 @@ def build_project_job(crawler: Crawler, market_id: str | None) -> CrawlJob:
         masker=Masker(*load_or_make_key(settings.key_path)),
         data_dir=settings.data_dir,
         clock=lambda: datetime.now(UTC),
-        keep=Archive(settings.data_dir / "archive", pages).keep,
+        keep=archive.keep,
+        release=archive.close,
     )

@@ -6,14 +6,16 @@ Presence is counted from index pages, details come from the last reading: `carry
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Literal
 
+from config.closing import Closing
 from config.errors import StoreError
-from crawler.items import Listing, Offer
+from crawler.items import Crawl, Listing, Offer
+from crawler.sightings import SCHEMA, Sightings
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS reading (listing TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
@@ -23,31 +25,28 @@ CREATE TABLE IF NOT EXISTS spent (day TEXT PRIMARY KEY, pages INTEGER NOT NULL, 
 _CHUNK = 500
 
 
-class Readings:
+class Readings(Closing):
     """`DATA/readings/<market>.sqlite`. Use as a context manager; raises StoreError if the file cannot be used."""
 
     def __init__(self, data_dir: Path, market: str) -> None:
         self.path = data_dir / "readings" / f"{market}.sqlite"
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._depth, self._unwritten = 0, dict[str, tuple[int, int]]()
         self._db = sqlite3.connect(self.path, timeout=30)
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.executescript(_SCHEMA)
+            self._db.executescript(_SCHEMA + SCHEMA)
         except sqlite3.Error as error:
             self._db.close()
             message, remedy = f"The readings cannot be used ({error}).", "Remove the file: details are then read anew."
             raise StoreError(message, file=self.path, remedy=remedy) from error
-
-    def __enter__(self) -> Readings:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        self.sightings = Sightings(self._db, self.together)
 
     def close(self) -> None:
+        if self._unwritten:
+            with self.together():
+                pass
         self._db.close()
 
     def last(self, listings: Iterable[str]) -> dict[str, Listing]:
@@ -63,18 +62,30 @@ class Readings:
 
     def save(self, listings: Iterable[Listing]) -> None:
         """Keeps detailed readings; the newest of a listing stays."""
-        with self._db:
+        read = list(listings)
+        with self.together():
             self._db.executemany(
                 "INSERT INTO reading VALUES (?, ?) ON CONFLICT (listing) DO UPDATE SET body = excluded.body",
-                [(item.listing, item.model_dump_json(exclude_defaults=True).encode()) for item in listings],
+                [(item.listing, item.model_dump_json(exclude_defaults=True).encode()) for item in read],
             )
+        self.sightings.add_visits(read)
 
     def forget(self, vendor: str) -> int:
         """Removes the readings of one vendor pseudonym; how many there were."""
         gone = [i for i, body in self._db.execute("SELECT listing, body FROM reading")
                 if Listing.model_validate_json(body).vendor == vendor]
-        with self._db:
+        with self.together():
             self._db.executemany("DELETE FROM reading WHERE listing = ?", [(ident,) for ident in gone])
+        self.sightings.forget(vendor=vendor)
+        return len(gone)
+
+    def forget_crawl(self, crawl: Crawl) -> int:
+        """Removes what a crawl read and saw first: none of it is to be carried forward. How many readings."""
+        gone = [i for i, body in self._db.execute("SELECT listing, body FROM reading")
+                if Listing.model_validate_json(body).crawl == crawl.id]  # fmt: skip
+        with self.together():
+            self._db.executemany("DELETE FROM reading WHERE listing = ?", [(ident,) for ident in gone])
+        self.sightings.forget(crawl=crawl.started)
         return len(gone)
 
     def since(self, moment: datetime) -> list[Listing]:
@@ -89,22 +100,46 @@ class Readings:
 
     def note_mirror(self, address: str, *, failed: bool) -> None:
         """Keeps how a mirror did in this crawl."""
-        with self._db:
+        with self.together():
             self._db.execute("INSERT OR REPLACE INTO mirror VALUES (?, ?)", (address, failed))
 
     def spend(self, moment: datetime, pages: int, size: int) -> None:
-        """Counts pages and bytes asked of the market on that (UTC) day."""
-        with self._db:
-            self._db.execute(
-                "INSERT INTO spent VALUES (?, ?, ?) ON CONFLICT (day) DO UPDATE"
-                " SET pages = pages + excluded.pages, bytes = bytes + excluded.bytes",
-                (moment.date().isoformat(), pages, size),
-            )
+        """Counts pages and bytes asked of the market on that (UTC) day; written with what is written next."""
+        day = moment.date().isoformat()
+        before = self._unwritten.get(day, (0, 0))
+        self._unwritten[day] = before[0] + pages, before[1] + size
 
     def spent(self, moment: datetime) -> tuple[int, int]:
         """(pages, bytes) asked of the market on that (UTC) day so far."""
-        row = self._db.execute("SELECT pages, bytes FROM spent WHERE day = ?", (moment.date().isoformat(),)).fetchone()
-        return (0, 0) if row is None else (int(row[0]), int(row[1]))
+        day = moment.date().isoformat()
+        row = self._db.execute("SELECT pages, bytes FROM spent WHERE day = ?", (day,)).fetchone() or (0, 0)
+        more = self._unwritten.get(day, (0, 0))
+        return int(row[0]) + more[0], int(row[1]) + more[1]
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is written inside becomes durable at once, at the end of the outermost block; nothing of it after an
+        error."""
+        self._depth += 1
+        try:
+            yield
+            if self._depth == 1:
+                self._write_spent()
+                self._db.commit()
+        except BaseException:
+            if self._depth == 1:
+                self._db.rollback()
+            raise
+        finally:
+            self._depth -= 1
+
+    def _write_spent(self) -> None:
+        self._db.executemany(
+            "INSERT INTO spent VALUES (?, ?, ?) ON CONFLICT (day) DO UPDATE"
+            " SET pages = pages + excluded.pages, bytes = bytes + excluded.bytes",
+            [(day, *counts) for day, counts in self._unwritten.items()],
+        )
+        self._unwritten.clear()
 
 
 _INDEX_FIRST = ("title", "vendor", "ships_from", "ships_to", "ships_except", "shipping", "feedback", "sold", "rating")

@@ -13,13 +13,13 @@ from datetime import datetime
 from pathlib import Path
 
 from config.errors import InputError
+from crawler.encryption import Identities
 from crawler.items import (
     Coverage,
     Crawl,
     CrawlKind,
     CrawlOutcome,
     Listing,
-    Page,
     PageOutcome,
     build_crawl_id,
 )
@@ -65,16 +65,7 @@ def parse_saved(
         if saved.refused:
             yield ParsedFile(saved.name, None, reason=saved.refused)
             continue
-        page = Page(
-            market=record.id,
-            crawl=ident,
-            url=saved.address or saved.name,
-            status=saved.status,
-            content_type=saved.content_type,
-            body=saved.body,
-            fetched_at=saved.fetched_at or observed_at,
-        )
-        parsed = reader.parse(page)
+        parsed = reader.parse(saved.as_page(record.id, ident, observed_at))
         items = tuple(masker.mask_listing(listing) for listing in parsed.listings)
         yield ParsedFile(saved.name, parsed.outcome, items, parsed.reason, tuple(sorted(parsed.unread.items())))
 
@@ -101,14 +92,16 @@ def replay_saved(
     observed_at: datetime,
     data_dir: Path,
     progress: Callable[[ParsedFile], None] | None = None,
+    page_object: PageObject | None = None,
+    identities: Identities = (),
 ) -> tuple[Crawl, Iterator[Listing]]:
     """Saved pages as one crawl of kind replay: logged, then read back as (Crawl, listings, each once).
 
     The id comes from `observed_at` and the files' contents, so that replaying the same again gives the same; coverage
-    is unknown, because nobody knows what was not saved. `progress` sees each page. Raises InputError for a path that is
-    not there.
+    is unknown, because nobody knows what was not saved. `progress` sees each page; `identities` open encrypted
+    archives. Raises InputError for a path that is not there, UsageError for an archive that another key opens.
     """
-    reader = load_pages(market)
+    reader = page_object or load_pages(market)
     record = reader.market
     ident = build_crawl_id(record.id, observed_at, _digest_paths(paths))
     begun = Crawl(
@@ -131,7 +124,7 @@ def replay_saved(
     found: dict[str, Listing] = {}
     counts: dict[PageOutcome, int] = {}
     dropped: dict[str, int] = {}
-    saved = iter_saved_pages(paths)
+    saved = iter_saved_pages(paths, identities)
     for parsed in parse_saved(record, saved, masker=masker, observed_at=observed_at, crawl=ident, page_object=reader):
         if progress is not None:
             progress(parsed)

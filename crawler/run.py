@@ -34,13 +34,14 @@ async def crawl(
     kind: CrawlKind = CrawlKind.FULL,
     pages: PageObject | None = None,
     keep: Callable[[Page], None] | None = None,
+    release: Callable[[], None] | None = None,
 ) -> Crawl:
     """Crawls the market once and returns the finished record.
 
     `started` (aware) makes the crawl's id; `clock` gives the time each page was read at; `pages` saves compiling the
-    page object for every one of many crawls; `keep` gets each page before parsing. Raises TransportRefused for a
-    transport the market may not use, InputError where a crawl of that moment exists, and whatever kept a listing from
-    being logged (the log then ends as failed).
+    page object for every one of many crawls; `keep` gets each page before parsing, `release` is called at the end.
+    Raises TransportRefused for a transport the market may not use, InputError where a crawl of that moment exists, and
+    whatever kept a listing from being logged (the log then ends as failed).
     """
     gates = market_settings(market, transport)
     settings = Settings()
@@ -56,6 +57,7 @@ async def crawl(
         clock=clock,
         kind=kind,
         keep=keep,
+        release=release,
     )
     try:
         await AsyncCrawlerRunner(settings).crawl(MarketSpider, job=job)

@@ -8,21 +8,24 @@ archive gives what can be read, then one refused entry that says where it broke.
 from __future__ import annotations
 
 import gzip
+import io
 import lzma
 import re
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
 from config.errors import InputError
+from crawler.encryption import SUFFIX, Identities, decrypt_file
+from crawler.items import Page
 
 MAX_PAGE = 10_000_000
 """Largest page in bytes, unpacked."""
@@ -45,6 +48,18 @@ class SavedPage:
     refused: str = ""
     """Why it was not read; then `body` is empty."""
 
+    def as_page(self, market: str, crawl: str, otherwise: datetime) -> Page:
+        """The page as a crawl would have had it; `otherwise` (aware) where the archive knows no time."""
+        return Page(
+            market=market,
+            crawl=crawl,
+            url=self.address or self.name,
+            status=self.status,
+            content_type=self.content_type,
+            body=self.body,
+            fetched_at=self.fetched_at or otherwise,
+        )
+
 
 def plain_name(name: str) -> str:
     """A member's name without drive, root, dot segments or control characters: `../../etc/x` becomes `etc/x`."""
@@ -53,29 +68,30 @@ def plain_name(name: str) -> str:
     return "/".join(parts)[-400:] or "unnamed"
 
 
-def iter_saved_pages(paths: Iterable[Path]) -> Iterator[SavedPage]:
-    """The pages of those files, folders and archives, in order of name. Raises InputError for a path that is not there
-    or cannot be opened at all."""
+def iter_saved_pages(paths: Iterable[Path], identities: Identities = ()) -> Iterator[SavedPage]:
+    """The pages of those files, folders and archives, in order of name. `identities` open archives that Dropline
+    encrypted (`.warc.gz.age`). Raises InputError for a path that is not there or cannot be opened at all, UsageError
+    for an encrypted one that no key opens."""
     for path in paths:
         if path.is_dir():
-            yield from _iter_folder(path)
+            yield from _iter_folder(path, identities)
         elif path.is_file():
-            yield from _iter_file(path, path.name)
+            yield from _iter_file(path, path.name, identities)
         else:
             raise InputError("There is no such file or folder.", file=path, remedy="Check the path.")
 
 
-def _iter_folder(folder: Path) -> Iterator[SavedPage]:
+def _iter_folder(folder: Path, identities: Identities) -> Iterator[SavedPage]:
     for file in sorted(folder.rglob("*")):
         if file.is_symlink() or not file.is_file():
             continue  # a link may lead anywhere
         name = file.relative_to(folder).as_posix()
         if _is_container(file) or file.suffix.lower() in _PAGES or name.lower().endswith((".html.gz", ".htm.gz")):
-            yield from _iter_file(file, name)
+            yield from _iter_file(file, name, identities)
 
 
 def _is_warc(name: str) -> bool:
-    return name.lower().endswith((".warc", ".warc.gz"))
+    return name.lower().removesuffix(SUFFIX).endswith((".warc", ".warc.gz"))
 
 
 def _is_container(file: Path) -> bool:
@@ -83,9 +99,16 @@ def _is_container(file: Path) -> bool:
     return _is_warc(name) or name.endswith((".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz"))
 
 
-def _iter_file(file: Path, name: str) -> Iterator[SavedPage]:
-    if _is_warc(file.name):
-        yield from _iter_warc(file, name)
+def _iter_file(file: Path, name: str, identities: Identities) -> Iterator[SavedPage]:
+    if _is_warc(file.name) and file.suffix.lower() == SUFFIX:
+        try:
+            content = decrypt_file(file, identities)
+        except InputError as error:
+            yield SavedPage(name=name, refused=error.message)
+            return
+        yield from _iter_warc(lambda: io.BytesIO(content), name)
+    elif _is_warc(file.name):
+        yield from _iter_warc(lambda: file.open("rb"), name)
     elif _is_container(file):
         reader = _iter_zip if file.suffix.lower() == ".zip" else _iter_tar
         try:
@@ -154,8 +177,8 @@ def _iter_tar(file: Path) -> Iterator[SavedPage]:
                     yield _bounded(name, stream)
 
 
-def _iter_warc(file: Path, name: str) -> Iterator[SavedPage]:
-    with file.open("rb") as raw:
+def _iter_warc(open_again: Callable[[], BinaryIO], name: str) -> Iterator[SavedPage]:
+    with open_again() as raw:
         count = 0
         places: dict[str, int] = {}
         """By payload digest: where in the file the record with that body begins."""
@@ -174,7 +197,7 @@ def _iter_warc(file: Path, name: str) -> Iterator[SavedPage]:
                     places.setdefault(digest, records.offset)
                     page = _bounded(label, record.content_stream())
                 elif digest in places:
-                    page = _body_at(file, places[digest], label)
+                    page = _body_at(open_again, places[digest], label)
                 else:
                     page = SavedPage(name=label, refused="its body is in another file (a revisit record)")
                 address = record.rec_headers.get_header("WARC-Target-URI") or ""
@@ -194,9 +217,9 @@ def _iter_warc(file: Path, name: str) -> Iterator[SavedPage]:
             yield SavedPage(name=f"{name} (rest)", refused=f"the archive is damaged from here on: {error or 'cut off'}")
 
 
-def _body_at(file: Path, offset: int, name: str) -> SavedPage:
+def _body_at(open_again: Callable[[], BinaryIO], offset: int, name: str) -> SavedPage:
     """The body of the record that begins there."""
-    with file.open("rb") as raw:
+    with open_again() as raw:
         raw.seek(offset)
         return _bounded(name, next(iter(ArchiveIterator(raw))).content_stream())
 

@@ -9,8 +9,10 @@ or by a table's head), as far as no declared selector reads in them; and whateve
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
 
-from lxml import html
+from lxml import etree, html
 
 from crawler.outcomes import is_truncated
 from crawler.pages import PageObject
@@ -29,7 +31,9 @@ _BUYERS_HEAD = re.compile(
     r"(?:\W|$)",
     re.IGNORECASE,
 )
-_BLOCKS = "|".join(f"//{name}" for name in ("table", "ul", "ol", "dl", "div", "section", "article", "form"))
+_BLOCKS = ("table", "ul", "ol", "dl", "div", "section", "article", "form")
+# the HTML parser has put every name into lower case
+_DOUBTFUL: Callable[[Tree], Any] = etree.XPath("//@*[starts-with(name(), 'on') or contains(., ':')]")
 _ENDS = (b"</html>", b"</body>")
 
 
@@ -42,13 +46,21 @@ class Scrubber:
 
     def scrub(self, body: bytes, content_type: str = "") -> bytes:
         """The body without what is not kept. A page that was cut off stays recognisable as such."""
-        tree = parse_html(body, content_type=content_type, encoding=self._market.encoding)
+        tree = self._pages.take_tree(body)
+        if tree is None:
+            tree = parse_html(body, content_type=content_type, encoding=self._market.encoding)
         if tree is None:
             return b""
         for selector in self._cut:
             for node in selector.nodes(tree):
                 _drop(node)
-        read = set(self._pages.read_nodes(tree))
+        found: list[set[Tree]] = []
+
+        def read() -> set[Tree]:  # only asked for where something might have to go
+            if not found:
+                found.append(set(self._pages.read_nodes(tree)))
+            return found[0]
+
         if self._market.archive.cut_buyers:
             _cut_buyers(tree, read)
         _clean(tree, read)
@@ -62,15 +74,18 @@ class Scrubber:
         return kept
 
 
-def _cut_buyers(tree: Tree, read: set[Tree]) -> None:
-    needed = {above for node in read for above in (node, *node.iterancestors())}
-    for node in [one for one in tree.xpath(_BLOCKS) if _is_buyers(one)]:
-        if node not in needed:
-            _drop(node)
+def _cut_buyers(tree: Tree, read: Callable[[], set[Tree]]) -> None:
+    blocks = [one for one in tree.iter(*_BLOCKS) if one is not tree and _is_buyers(one)]
+    if blocks:
+        needed = {above for node in read() for above in (node, *node.iterancestors())}
+        for node in blocks:
+            if node not in needed:
+                _drop(node)
 
 
 def _is_buyers(node: Tree) -> bool:
-    if _BUYERS_BLOCK.search(f"{node.get('id') or ''} {node.get('class') or ''}"):
+    named = node.get("id") or node.get("class")
+    if named and _BUYERS_BLOCK.search(f"{node.get('id') or ''} {node.get('class') or ''}"):
         return True
     if node.tag != "table":
         return False
@@ -83,17 +98,17 @@ def _drop(node: Tree) -> None:
         node.drop_tree()
 
 
-def _clean(tree: Tree, read: set[Tree]) -> None:
-    for node in list(tree.iter()):
-        if node.getparent() is not None and (not isinstance(node.tag, str) or node.tag.lower() in _GONE):
-            _drop(node)
-            continue
-        for name, value in list(node.attrib.items()):
-            plain = name.lower()
-            if plain.startswith("on") or (
-                plain in _ADDRESSES and re.match(r"\s*(?:data|javascript):", value, re.IGNORECASE)
-            ) or (plain == "style" and "data:" in value.lower()):
-                del node.attrib[name]
-        hidden = node.tag == "input" and (node.get("type") or "").lower() == "hidden" and node not in read
-        if hidden and len(node.get("value") or "") >= 16:
+def _clean(tree: Tree, read: Callable[[], set[Tree]]) -> None:
+    for node in [one for one in tree.iter(*_GONE, etree.Comment, etree.ProcessingInstruction, etree.Entity)
+                 if one is not tree]:  # fmt: skip
+        _drop(node)
+    for value in _DOUBTFUL(tree):  # few of all attributes: the parser's own search finds them
+        name, node = value.attrname, value.getparent()
+        if name.startswith("on") or (
+            name in _ADDRESSES and re.match(r"\s*(?:data|javascript):", value, re.IGNORECASE)
+        ) or (name == "style" and "data:" in value.lower()):
+            node.attrib.pop(name, "")
+    for node in tree.iter("input"):
+        hidden = (node.get("type") or "").lower() == "hidden" and len(node.get("value") or "") >= 16
+        if hidden and node not in read():
             node.set("value", "")  # a token of the operator's session; what is shorter may be a listing's id

@@ -73,6 +73,8 @@ def _walk(element: Tree, pieces: list[str]) -> None:
 
 def lines_of(element: Tree) -> str:
     """Text of an element with its line structure: block elements and <br> end lines, no empty lines."""
+    if not len(element) and not _is_preformatted(element):
+        return squeeze(element.text or "")  # most fields are an element with nothing but text
     pieces: list[str] = []
     _walk(element, pieces)
     return "\n".join(line for line in (squeeze(raw) for raw in "".join(pieces).split("\n")) if line)
@@ -80,7 +82,8 @@ def lines_of(element: Tree) -> str:
 
 def text_of(element: Tree) -> str:
     """Visible text of an element on one line; words of different blocks do not run together."""
-    return squeeze(lines_of(element))
+    text = lines_of(element)
+    return squeeze(text) if "\n" in text else text
 
 
 def _is_utf8(body: bytes) -> bool:

@@ -7,7 +7,6 @@ put into a message. Dropline logs in nowhere: without a session a market that wa
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable
 from datetime import datetime
@@ -18,6 +17,7 @@ from pydantic import Field, ValidationError
 
 from config.errors import InputError, UsageError
 from crawler.items import Record, UtcTime
+from crawler.private_file import check_private, write_private
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,200}")
 _VALUE = re.compile(r"[\x21-\x3a\x3c-\x7e][\x20-\x3a\x3c-\x7e]{0,4095}|")
@@ -100,14 +100,7 @@ def save_session(data_dir: Path, market: str, cookies: dict[str, str], now: date
     """Stores the session, replacing the last one whole. The file is never readable by others, not even while it is
     written."""
     path = session_path(data_dir, market)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(json.dumps({"set": now.isoformat(), "cookies": cookies}))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    write_private(path, json.dumps({"set": now.isoformat(), "cookies": cookies}).encode())
     return path
 
 
@@ -115,13 +108,7 @@ def load_session(data_dir: Path, market: str) -> Session | None:
     """The stored session; None where there is none. Raises UsageError where others may read it or it is broken."""
     path = session_path(data_dir, market)
     try:
-        mode = path.stat().st_mode
-        if mode & 0o077:
-            raise UsageError(
-                f"The session may be read by others (mode {mode & 0o777:04o}).",
-                file=path,
-                remedy=f"Run: chmod 600 '{path}', and log in anew if others had access.",
-            )
+        check_private(path, "The session", ", and log in anew if others had access.")
         return Session.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from crawler.drift import Fill, broken_bounds
+from crawler.drift import Broken, Fill, broken_bounds
 from crawler.frontier import Step
 from crawler.items import Coverage, CoverageBasis, CrawlOutcome, PageOutcome
 from crawler.market import Bounds
@@ -151,8 +151,8 @@ class Tally:
             scope=known, name=name, seen=len(seen), expected=total, value=value, basis=CoverageBasis.SITE_TOTAL
         )
 
-    def broken(self, bounds: Bounds) -> list[str]:
-        """The bounds of the market that this crawl does not keep, in words."""
+    def broken(self, bounds: Bounds) -> list[Broken]:
+        """The bounds of the market that this crawl does not keep."""
         return broken_bounds(bounds, self.fill, self.unread, self.pages[PageOutcome.LISTING] + len(self.listings))
 
     def outcome(self, bounds: Bounds, coverage: tuple[Coverage, ...]) -> CrawlOutcome:

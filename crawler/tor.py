@@ -5,12 +5,12 @@ from __future__ import annotations
 import socket
 import warnings
 from dataclasses import dataclass
-from types import TracebackType
 
 from stem import ControllerError, Signal
 from stem.connection import AuthenticationFailure
 from stem.control import Controller
 
+from config.closing import Closing
 from config.errors import DroplineError
 
 
@@ -32,7 +32,7 @@ class TorStatus:
         return self.bootstrapped == 100 and self.circuits
 
 
-class TorControl:
+class TorControl(Closing):
     """A connection to the control port (`host:port`). Use as a context manager. Raises TorUnavailable."""
 
     def __init__(self, address: str, password: str | None = None) -> None:
@@ -53,14 +53,6 @@ class TorControl:
             self._controller.close()
             message = f"Tor at {address} refuses the control connection ({error})."
             raise TorUnavailable(message, remedy=remedy) from error
-
-    def __enter__(self) -> TorControl:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         self._controller.close()

@@ -142,6 +142,7 @@ class Panel:
                 self.position_of[crawl.id] = position
         self._cache: dict[tuple[int, str | None, tuple[str, ...], bool], Status] = {}
         self._scopes: dict[tuple[str, tuple[str, ...]], ScopeCoverage] = {}
+        self._complete: dict[tuple[str, tuple[str, ...]], list[date]] = {}
 
     @property
     def markets(self) -> tuple[str, ...]:
@@ -166,8 +167,12 @@ class Panel:
 
     def complete_days(self, market: str, regions: tuple[str, ...]) -> list[date]:
         """Local days, at any date, with a crawl that is complete enough for the scope; ascending, each once."""
-        crawls = self._crawls.get(market, [])
-        return sorted({crawl_day(crawl) for crawl in crawls if self.coverage(crawl, regions).complete_enough})
+        found = self._complete.get((market, regions))
+        if found is None:
+            crawls = self._crawls.get(market, [])
+            found = sorted({crawl_day(crawl) for crawl in crawls if self.coverage(crawl, regions).complete_enough})
+            self._complete[market, regions] = found
+        return found
 
     def status(
         self, position: int, market: str | None = None, regions: tuple[str, ...] = (), *, every: bool = True

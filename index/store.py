@@ -5,15 +5,19 @@ Only `index.elastic.documents` builds Elasticsearch documents and queries, only 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from extract.observation import Crawl, Observation, Record
 from index.offer_day import OfferDay
+
+if TYPE_CHECKING:
+    from index.buckets import By
+    from index.quantiles import PriceField, Quantiles
 
 Columns = dict[str, NDArray[Any]]
 """Equal-length columns by field name. Strings and dates are object arrays of `str | None` (ISO dates); integers that
@@ -123,6 +127,29 @@ class Store(Protocol):
 
     def search(self, text: str, where: Filter, limit: int = 20, offset: int = 0) -> list[SearchHit]:
         """Full text over titles and descriptions, Russian and English stems alike; same hits on both stores."""
+        ...
+
+    def quantiles(
+        self, where: Filter, by: By, split: Sequence[str], field: PriceField, at: Sequence[float],
+        *, with_flagged: bool = False, version: str | None = None,
+    ) -> list[Quantiles]:
+        """Exact quantiles of the prices of offer-days by bucket, split (`index.quantiles.SPLITS`), unit and, for
+        `unit_price`, currency; ordered so. Offer-days with neither price nor unit are out, flagged ones unless
+        `with_flagged`. As `index.quantiles.quantiles_by_scan`, but without reading every row where that can be."""
+        ...
+
+    def versions(self) -> list[str]:
+        """Extractor versions of which there is any observation or offer-day, sorted."""
+        ...
+
+    def drop_version(self, version: str) -> int:
+        """Remove all observations and offer-days of a version that readers do not see; returns rows removed. Broken
+        off it may be run again. UsageError for the current version."""
+        ...
+
+    def rebuild(self, progress: Callable[[str, int, int], None] = lambda what, done, total: None) -> Mapping[str, int]:
+        """Make everything anew that the store derives for itself from its records; how much of what. Answers are the
+        same before, meanwhile and after. `progress`: what, how many, of how many."""
         ...
 
     def forget(self, *, crawl: str | None = None, vendor: str | None = None, market: str | None = None) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 
 from config.errors import UsageError
-from crawler.archive import archive_path
+from crawler.archive import archive_files
 from crawler.items import Crawl
 from crawler.readings import Readings
 from index.derive import derive_offer_days
@@ -31,8 +31,9 @@ def forget_crawls(store: Store, data_dir: Path, crawls: Iterable[Crawl]) -> int:
     for crawl in crawls:
         removed += store.forget(crawl=crawl.id)
         (data_dir / "logs" / crawl.market / f"{crawl.id}.jsonl").unlink(missing_ok=True)
-        archive_path(data_dir / "archive", crawl.market, crawl.id).unlink(missing_ok=True)
-        _forget_review(data_dir, crawl=crawl.id)
+        for path in archive_files(data_dir / "archive", crawl.market, crawl.id):
+            path.unlink(missing_ok=True)
+        _forget_state(data_dir, crawl=crawl.id)
         markets.add(crawl.market)
     version = store.current_version()
     for market in sorted(markets):
@@ -53,28 +54,37 @@ def forget_market(store: Store, data_dir: Path, market: str) -> int:
     for room in ("logs", "archive", "frontier"):
         shutil.rmtree(data_dir / room / market, ignore_errors=True)
     (data_dir / "readings" / f"{market}.sqlite").unlink(missing_ok=True)
-    _forget_review(data_dir, market=market)
+    _forget_state(data_dir, market=market)
     return removed
 
 
-def _forget_review(data_dir: Path, **what: str) -> None:
+def _forget_state(data_dir: Path, **what: str) -> None:
     with State(state_path(data_dir)) as state:
         ReviewQueue(state, data_dir).forget(**what)
+        with state.writing() as db:  # what alert rules remember of earlier answers holds what is forgotten
+            db.execute("DELETE FROM alert_cache")
+            if "vendor" in what:
+                db.execute(
+                    "DELETE FROM alert_history WHERE alert IN (SELECT id FROM alert WHERE instr(body, ?) > 0)",
+                    (what["vendor"],),
+                )
+                db.execute("DELETE FROM alert WHERE instr(body, ?) > 0", (what["vendor"],))
+                db.execute("DELETE FROM outbox WHERE instr(notice, ?) > 0", (what["vendor"],))
 
 
 def forget_vendor(store: Store, data_dir: Path, vendor: str) -> int:
-    """Remove a vendor's observations, last readings and review entries, and rewrite the logs without the vendor.
+    """Remove a vendor's observations, last readings, review entries and alerts; rewrite the logs without the vendor.
 
     Archived pages hold vendors under their names and cannot be searched by pseudonym: they go with `purge`."""
     removed = store.forget(vendor=vendor)
-    _forget_review(data_dir, vendor=vendor)
+    _forget_state(data_dir, vendor=vendor)
     for file in sorted((data_dir / "readings").glob("*.sqlite")):
         readings = Readings(data_dir, file.stem)
         try:
             readings.forget(vendor)
         finally:
             readings.close()
-    for path in sorted((data_dir / "logs").glob("*/*.jsonl")):
+    for path in sorted([*(data_dir / "logs").glob("*/*.jsonl"), *(data_dir / "logs").glob("*/held/*.jsonl")]):
         lines = path.read_bytes().splitlines(keepends=True)
         kept = [line for line in lines if not _is_of(line, vendor)]
         if len(kept) != len(lines):

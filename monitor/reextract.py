@@ -101,6 +101,24 @@ class Reextractor:
         self.store.set_current_version(known.base)
         return known.base, report
 
+    def drop(self, version: str) -> int:
+        """Removes a version that readers do not see; returns rows removed. Broken off it may be run again.
+
+        UsageError for the version that readers see, and for one that is not there."""
+        there = self.store.versions()
+        if version not in there:
+            raise UsageError(
+                f"the store holds no version {version!r}.",
+                remedy=f"There is: {', '.join(there)}." if there else "The store is empty.",
+            )
+        if version == self.store.current_version():
+            raise UsageError(
+                f"readers see version {version}.", remedy="Flip to another one first: dropline reextract --flip"
+            )
+        # first of all, so that a drop that is broken off does not leave crawls marked as done
+        self.versions.forget(version)
+        return self.store.drop_version(version)
+
     def _fill(
         self, version: str, progress: Progress, *, finished: bool, unless_there: bool = False
     ) -> ReextractReport:

@@ -12,11 +12,37 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 
+from config.closing import Closing
 from config.errors import StoreError, UsageError
 
 STEPS: dict[str, tuple[str, ...]] = {
+    "alerts": (
+        "CREATE TABLE alert (id TEXT PRIMARY KEY, rule TEXT NOT NULL, series TEXT NOT NULL, first_bucket TEXT NOT NULL,"
+        " bucket TEXT NOT NULL, state TEXT NOT NULL, verdict TEXT, fired_at TEXT NOT NULL, body TEXT NOT NULL)"
+        " WITHOUT ROWID",
+        "CREATE INDEX alert_by_rule ON alert (rule, bucket)",
+        "CREATE TABLE alert_history (seq INTEGER PRIMARY KEY, alert TEXT NOT NULL, at TEXT NOT NULL, who TEXT NOT NULL,"
+        " event TEXT NOT NULL, bucket TEXT, verdict TEXT, note TEXT NOT NULL DEFAULT '')",
+        "CREATE INDEX alert_history_by_alert ON alert_history (alert, seq)",
+        "CREATE TABLE alert_rule (rule TEXT NOT NULL, version TEXT NOT NULL, first_seen TEXT NOT NULL, body TEXT NOT"
+        " NULL, PRIMARY KEY (rule, version)) WITHOUT ROWID",
+        "CREATE TABLE alert_run (rule TEXT PRIMARY KEY, version TEXT NOT NULL, content TEXT NOT NULL, began TEXT NOT"
+        " NULL, start_bucket TEXT NOT NULL, hold INTEGER NOT NULL, last_bucket TEXT NOT NULL, ran TEXT NOT NULL)"
+        " WITHOUT ROWID",
+        "CREATE TABLE alert_cache (question TEXT NOT NULL, bucket TEXT NOT NULL, content TEXT NOT NULL, body BLOB NOT"
+        " NULL, PRIMARY KEY (question, bucket)) WITHOUT ROWID",
+    ),
+    "outbox": (
+        "CREATE TABLE outbox (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, channel TEXT NOT NULL, alert TEXT NOT"
+        " NULL, event TEXT NOT NULL, notice TEXT NOT NULL, created TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER"
+        " NOT NULL DEFAULT 0, busy INTEGER NOT NULL DEFAULT 0, due TEXT, owed TEXT NOT NULL DEFAULT '[]', refused TEXT"
+        " NOT NULL DEFAULT '[]', error TEXT, changed TEXT)",
+        "CREATE INDEX outbox_waiting ON outbox (channel, state, alert, seq)",
+        "CREATE TABLE outbox_channel (channel TEXT PRIMARY KEY, failures INTEGER NOT NULL DEFAULT 0, failing_since"
+        " TEXT, error TEXT, due TEXT, last_sent TEXT, lease TEXT, lease_until TEXT) WITHOUT ROWID",
+        "CREATE INDEX outbox_next ON outbox (channel, state, seq)",
+    ),
     "pause": (
         "CREATE TABLE pause (market TEXT PRIMARY KEY, reason TEXT NOT NULL, since TEXT NOT NULL, crawl TEXT NOT NULL)"
         " WITHOUT ROWID",
@@ -26,6 +52,17 @@ STEPS: dict[str, tuple[str, ...]] = {
         " NULL, finished TEXT, PRIMARY KEY (store, version)) WITHOUT ROWID",
         "CREATE TABLE reextracted (store TEXT NOT NULL, version TEXT NOT NULL, crawl TEXT NOT NULL, size INTEGER"
         " NOT NULL, offers INTEGER NOT NULL, PRIMARY KEY (store, version, crawl)) WITHOUT ROWID",
+    ),
+    "schedule": (
+        "CREATE TABLE schedule_run (job TEXT NOT NULL, due TEXT NOT NULL, not_before TEXT NOT NULL, state TEXT NOT"
+        " NULL, coalesced INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, deaths INTEGER NOT NULL"
+        " DEFAULT 0, started TEXT, finished TEXT, exit INTEGER, ending TEXT, reason TEXT, result TEXT,"
+        " PRIMARY KEY (job, due)) WITHOUT ROWID",
+        "CREATE INDEX schedule_run_state ON schedule_run (state, due)",
+        "CREATE TABLE schedule_pruned (job TEXT NOT NULL, state TEXT NOT NULL, runs INTEGER NOT NULL, coalesced INTEGER"
+        " NOT NULL, PRIMARY KEY (job, state)) WITHOUT ROWID",
+        "CREATE TABLE schedule_service (one INTEGER PRIMARY KEY, pid INTEGER NOT NULL, beat TEXT NOT NULL, problem"
+        " TEXT, page TEXT)",
     ),
     "review": (
         "CREATE TABLE review_term (term TEXT PRIMARY KEY, rule TEXT NOT NULL, status TEXT NOT NULL, substance TEXT,"
@@ -52,7 +89,7 @@ class Pause:
     crawl: str = ""
 
 
-class State:
+class State(Closing):
     """The file, opened. Use as a context manager. Raises StoreError where it cannot be used, or where a newer Dropline
     wrote it."""
 
@@ -73,14 +110,6 @@ class State:
         except StoreError:
             self.db.close()
             raise
-
-    def __enter__(self) -> State:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         self.db.close()

@@ -115,6 +115,14 @@ class Versions:
                 [(self.store, version, crawl) for crawl in crawls],
             )
 
+    def forget(self, version: str) -> None:
+        """That version is gone: nothing is done in it, and nobody can go back to it."""
+        with self.state.writing() as db:
+            db.execute("DELETE FROM reextracted WHERE store = ? AND version = ?", (self.store, version))
+            db.execute(
+                "DELETE FROM reextraction WHERE store = ? AND (version = ? OR base = ?)", (self.store, version, version)
+            )
+
     def marks(self, version: str) -> dict[str, Mark]:
         """By crawl id what is done in that version."""
         rows = self.state.db.execute(

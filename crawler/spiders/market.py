@@ -1,15 +1,16 @@
 """The one generic spider: driven by a market's market.yml and page object.
 
-Index pages come first (start paths, categories, pagination); detail pages follow for listings that were never read, or
-read longer ago than the market's `detail_days`, or whose title changed. Every listing is masked, then logged durably,
-before anything else happens to it.
+Index pages come first (start paths, categories, pagination); detail pages follow for listings that were never read,
+whose title changed, or whose last reading is old for how often they change (about `detail_days`). Every listing is
+masked, then logged durably, before anything else happens to it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import datetime
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
@@ -47,6 +48,9 @@ class MarketSpider(Spider):
             )
         self.job = job
         self._mirrors = job.mirrors
+        self._later: deque[Pending] = deque()
+        self._asked, self._most = 0, max(8, 4 * job.market.budget.in_flight)
+        """Requests that are not answered yet, and how many there may be before listings' own pages have to wait."""
         self.stopping = False
         """Set when the crawl has decided to end: the gate lets nothing pass any more."""
 
@@ -66,11 +70,26 @@ class MarketSpider(Spider):
         if not self.job.tally.frontier:
             start = [path for path in map(self._own_path, self.job.market.start) if path is not None]
             self.job.take(Step(index=tuple(dict.fromkeys(start))))
-        for pending in list(self.job.tally.pending.values()):
-            yield self._request(pending)
+        for request in self._ask(self.job.tally.pending.values()):
+            yield request
 
     def _own_path(self, path: str) -> str | None:
         return self._mirrors.path_of(urljoin(f"{self._mirrors.bases[0]}/", path))
+
+    def _ask(self, found: Iterable[Pending]) -> list[Request]:
+        """Requests for index pages at once; for listings' own pages as many as may wait in Scrapy's memory, the others
+        later: a large market has more of them than fit there."""
+        made = []
+        for pending in found:
+            if pending.listing is None:
+                made.append(self._request(pending))
+                self._asked += 1
+            else:
+                self._later.append(pending)
+        while self._later and self._asked < self._most:
+            made.append(self._request(self._later.popleft()))
+            self._asked += 1
+        return made
 
     def _request(self, pending: Pending, mirror: int | None = None) -> Request:
         at = self._mirrors.current if mirror is None else mirror
@@ -86,8 +105,11 @@ class MarketSpider(Spider):
     # answers ----------------------------------------------------------------------------------------------------
 
     async def parse_page(self, response: Response) -> AsyncIterator[Request]:
+        self._asked -= 1
         try:
             async for request in self._take_page(response):
+                yield request
+            for request in self._ask(()):
                 yield request
         except CloseSpider:
             raise
@@ -114,24 +136,27 @@ class MarketSpider(Spider):
             for request in self._elsewhere(pending, mirror, self._mirrors.refuse(mirror)):
                 yield request
             return
-        if job.keep is not None:
-            job.keep(page)
-        parsed = job.pages.parse(page)
+        try:
+            parsed = job.pages.parse(page)
+        finally:
+            if job.keep is not None:
+                job.keep(page)  # after parsing: the archive goes on with the page's tree
         if parsed.outcome in _TRY_AGAIN:
             again = await self._again(response.request)
             if again is not None:
+                self._asked += 1
                 yield again
                 return
         self._mirrors.answered(mirror)
-        if parsed.outcome is PageOutcome.LISTING:
-            self._take_detail(pending, parsed)
-            made: list[Request] = []
-        elif parsed.outcome in {PageOutcome.INDEX, PageOutcome.EMPTY}:
-            made = self._take_index(pending, mirror, parsed)
-        else:
-            self.logger.info("%s: %s (%s)", response.url, parsed.outcome.value, parsed.reason)
-            job.take(Step(path=pending.path, outcome=parsed.outcome, unread=dict(parsed.unread)))
-            made = []
+        made: list[Request] = []
+        with job.readings.together():
+            if parsed.outcome is PageOutcome.LISTING:
+                self._take_detail(pending, parsed)
+            elif parsed.outcome in {PageOutcome.INDEX, PageOutcome.EMPTY}:
+                made = self._take_index(pending, mirror, parsed)
+            else:
+                self.logger.info("%s: %s (%s)", response.url, parsed.outcome.value, parsed.reason)
+                job.take(Step(path=pending.path, outcome=parsed.outcome, unread=dict(parsed.unread)))
         for request in made:
             yield request
         if job.tally.stopped is not None:
@@ -167,25 +192,28 @@ class MarketSpider(Spider):
             job.take(Step(dropped="mirror refused: it shows none of the market's listings"))
             return self._elsewhere(pending, mirror, self._mirrors.refuse(mirror))
         readings = job.readings.last(listing.listing for listing in masked.values())
+        ages = job.readings.sightings.intervals(readings, job.market.detail_age, job.market.detail_flex)
         details = {detail.listing: detail.url for detail in parsed.details} if job.market.details else {}
         fresh: list[Listing] = []
         asked: dict[str, str] = {}
         for raw, shown in masked.items():
             ident = shown.listing
             reading = readings.get(ident)
-            listing = shown if reading is None else carry(shown, reading, job.market.index_offers)
-            before = job.seen.get(ident)
-            if before is not None and before.seen_on == "detail":
+            if job.seen.is_detailed(ident):
                 continue
+            before = job.seen.get(ident)
+            path = self._mirrors.path_of(details.get(raw, ""))
+            waits = ident in tally.detailed
+            if path is not None and path not in tally.pending and not waits and path not in asked:
+                waits = reading is None or _is_stale(shown, reading, ages.get(ident, job.market.detail_age))
+                if waits:
+                    asked[path] = ident
+            # what is about to be read anew is not carried forward, or a field that is gone would seem to be there
+            listing = shown if reading is None or waits else carry(shown, reading, job.market.index_offers)
             if before is not None:
                 listing = _join(before, listing)
             if listing != before:
                 fresh.append(listing)
-            path = self._mirrors.path_of(details.get(raw, ""))
-            if path is None or path in tally.pending or ident in tally.detailed:
-                continue
-            if self._is_stale(shown, reading):
-                asked.setdefault(path, ident)
         seen = [listing.listing for listing in masked.values()]
         barren = 0 if tally.has_news(seen) else pending.barren + 1
         found = dict.fromkeys(path for path in map(self._mirrors.path_of, parsed.links) if path is not None)
@@ -203,12 +231,7 @@ class MarketSpider(Spider):
             barren=barren,
             withheld=len(links) - followed,
         )
-        return [self._request(one) for one in job.take(step, fresh)]
-
-    def _is_stale(self, shown: Listing, reading: Listing | None) -> bool:
-        if reading is None or reading.title != shown.title:
-            return True
-        return shown.observed_at - reading.observed_at >= self.job.market.detail_age
+        return self._ask(job.take(step, fresh))
 
     def _take_detail(self, pending: Pending, parsed: ParsedPage) -> None:
         job = self.job
@@ -225,6 +248,10 @@ class MarketSpider(Spider):
     # failures ---------------------------------------------------------------------------------------------------
 
     def count_failure(self, failure: Failure) -> list[Request]:
+        self._asked -= 1
+        return [*self._count_failure(failure), *self._ask(())]
+
+    def _count_failure(self, failure: Failure) -> list[Request]:
         error, request = failure.value, getattr(failure, "request", None)
         if isinstance(error, Stopping):
             return []
@@ -250,6 +277,7 @@ class MarketSpider(Spider):
     def _elsewhere(self, pending: Pending, mirror: int, other: int | None) -> list[Request]:
         """The same page from another mirror; where there is none, it is counted as not had."""
         if other is not None and other != mirror:
+            self._asked += 1
             return [self._request(pending, other)]
         self.job.take(Step(path=pending.path, outcome=PageOutcome.SERVER_ERROR))
         return []
@@ -258,6 +286,10 @@ class MarketSpider(Spider):
         """Called by Scrapy at the end."""
         self.job.finish()
         self.logger.debug("crawl %s closed: %s", self.job.crawl.id, reason)
+
+
+def _is_stale(shown: Listing, reading: Listing, age: timedelta) -> bool:
+    return reading.title != shown.title or shown.observed_at - reading.observed_at >= age
 
 
 def _join(before: Listing, again: Listing) -> Listing:

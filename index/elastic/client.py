@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from functools import partial
+from typing import Any, TypeVar
 
 import elastic_transport
 import orjson
 from elasticsearch import ApiError, Elasticsearch, OrjsonSerializer
 
-from config.errors import StoreError, UsageError
+from config.errors import StoreError
+from index.elastic.address import Address
 from index.elastic.documents import Document
-from index.store import WriteReport
 
 _BULK_BYTES = 8_000_000
 """Of one request: far below `http.max_content_length`, whatever the texts."""
@@ -35,41 +35,13 @@ class Patience:
     sleep: Sleep = time.sleep
 
 
-@dataclass(frozen=True)
-class Address:
-    """Where the cluster is. `shown` is the address without its password."""
-
-    node: str
-    prefix: str
-    user: str | None
-    password: str | None
-    shown: str
-
-
-def parse_address(url: str) -> Address:
-    """`http(s)://[user:pass@]HOST:PORT[/PREFIX]`; the prefix of all index names is `dropline` unless given."""
-    parts = urlsplit(url)
-    prefix = parts.path.strip("/") or "dropline"
-    try:
-        port = parts.port or (443 if parts.scheme == "https" else 9200)
-    except ValueError as error:
-        raise UsageError(f"the store address {parts.hostname!r} has a wrong port.", remedy="Give HOST:PORT.") from error
-    if prefix != prefix.lower() or prefix[0] in "-_+" or any(sign in prefix for sign in '\\/*?"<>| ,#:'):
-        raise UsageError(
-            f"{prefix!r} cannot begin the name of an index.", remedy="Use small letters, digits and hyphens: /my-study."
-        )
-    node = f"{parts.scheme}://{parts.hostname if ':' not in (parts.hostname or '') else f'[{parts.hostname}]'}:{port}"
-    return Address(
-        node, prefix, unquote(parts.username) if parts.username else None,
-        unquote(parts.password) if parts.password else None, f"{node}/{prefix}")
-
-
 def connect(address: Address, timeout: float) -> Elasticsearch:
     """A client; nothing is reached before the first request. Requests that a busy node turns away are tried again."""
     auth = (address.user, address.password or "") if address.user else None
     return Elasticsearch(
-        address.node, basic_auth=auth, request_timeout=timeout, max_retries=3, retry_on_timeout=False,
-        retry_on_status=(429, 502, 503, 504), serializer=OrjsonSerializer(), connections_per_node=4)
+        list(address.nodes), basic_auth=auth, request_timeout=timeout, max_retries=max(3, len(address.nodes)),
+        retry_on_timeout=False, retry_on_status=(429, 502, 503, 504), serializer=OrjsonSerializer(),
+        connections_per_node=4, dead_node_backoff_factor=0.5, max_dead_node_backoff=10)
 
 
 def _reason(error: ApiError) -> str:
@@ -87,13 +59,54 @@ def _explain(error: ApiError) -> tuple[str, str]:
         return f"the cluster takes no writes: {reason}", (
             "Free disk space; Elasticsearch lifts the block by itself; then run the command again."
         )
-    if status in {401, 403}:
-        return f"the cluster refuses us ({status}): {reason}", (
+    if status == 401:
+        return f"the cluster wants a user and a password, and takes none of ours (401): {reason}", (
+            "Give them in the address: https://USER:PASSWORD@HOST:PORT/PREFIX (%40 for an @ in the password).")
+    if status == 403:
+        return f"the cluster refuses us (403): {reason}", (
             "Give a user who may read and write these indices: https://USER:PASSWORD@HOST:PORT/PREFIX.")
+    if is_lost(error):
+        return f"a node that held this reading went away: {reason}", "Nothing is lost: run the command again."
+    if "index_closed" in str(error) or "closed" in reason:
+        return f"an index is closed: {reason}", "Open it (POST /INDEX/_open); then run the command again."
+    if is_dropped(error):
+        return "an index was deleted while it was written to", "Run the command again: it is made anew."
+    if status == 429 or "rejected execution" in reason:
+        return f"the cluster is overloaded and turns requests away (429): {reason}", (
+            "Nothing is lost: run the command again when it has less to do, or give it more memory.")
+    if "too_many_buckets" in str(error):
+        return f"the question has more groups than the cluster allows: {reason}", (
+            "Narrow the filter or the days, or raise search.max_buckets.")
     if status in _BUSY or "all shards failed" in reason or "unavailable" in reason:
         return f"the cluster has shards that do not answer: {reason}", (
             "Look at GET /_cluster/health and bring the missing node back; then run the command again.")
     return f"the cluster answered {status}: {reason}", "Look into the log of Elasticsearch."
+
+
+def is_lost(error: ApiError) -> bool:
+    """Whether a frozen view went away with its node."""
+    return any(word in str(error) + str(error.body) for word in ("search_context_missing", "No search context found"))
+
+
+def is_dropped(error: ApiError) -> bool:
+    """Whether a write met an index that somebody deleted (see `mappings.write_alias`)."""
+    return "require_alias" in str(error.body)
+
+
+T = TypeVar("T")
+
+
+def persevere(patience: Patience, ask: Callable[[], T]) -> T:
+    """The answer to a question that may be put again: a busy cluster, one that is moving its shards to another node, or
+    a view that went away with its node is given time; the last error stands."""
+    for pause in patience.pauses[:4]:
+        try:
+            return ask()
+        except ApiError as error:
+            if not (error.status_code in _BUSY or is_lost(error)):
+                raise
+        patience.sleep(pause)
+    return ask()
 
 
 @contextmanager
@@ -156,9 +169,14 @@ def bulk(client: Elasticsearch, action: str, documents: Sequence[Document], pati
     for part in _parts(documents):
         waiting = part
         for pause in (*patience.pauses, None):
-            operations = [line for document in waiting for line in _lines(action, document)]
-            # the client passes lines that are bytes through as they are, though its annotation knows mappings only
-            answer = client.bulk(operations=operations, timeout=patience.shard_wait)  # type: ignore[arg-type]
+            body = b"\n".join([line for document in waiting for line in _lines(action, document)]) + b"\n"
+            # the client passes bytes through as they are, though its annotation knows mappings only
+            answer = persevere(patience, partial(
+                client.bulk, operations=body, timeout=patience.shard_wait,  # type: ignore[arg-type]
+                require_alias=action != "delete", filter_path="errors,items.*.status,items.*.error"))
+            if not answer["errors"] and action != "delete":  # to delete what is not there is no error
+                outcome.done += waiting
+                break
             again: list[Document] = []
             reasons: list[tuple[str, str]] = []
             for document, item in zip(waiting, answer["items"], strict=True):
@@ -170,8 +188,9 @@ def bulk(client: Elasticsearch, action: str, documents: Sequence[Document], pati
                     outcome.there.append(document)
                 elif status == 404 and action == "delete":
                     outcome.gone.append(document)
-                elif cause.get("type") == "cluster_block_exception":
-                    raise ApiError("cluster_block_exception", answer.meta, {"error": cause})
+                elif cause.get("type") == "cluster_block_exception" or status == 404:
+                    # read-only, or the index was deleted under our hands
+                    raise ApiError(str(cause.get("type")), answer.meta, {"error": cause})
                 elif status in _BUSY:
                     again.append(document)
                     reasons.append((document.key, str(cause.get("reason", status))))
@@ -195,20 +214,3 @@ def _why(cause: dict[str, Any], status: int) -> str:
     return str(inner.get("reason") or cause.get("reason") or status)
 
 
-def upsert(client: Elasticsearch, documents: Sequence[Document], patience: Patience) -> WriteReport:
-    """Creates what is not there, compares the rest by digest and writes what differs: as many requests as needed, and
-    none to read on a first load."""
-    created = bulk(client, "create", documents, patience)
-    written, unchanged, failed = len(created.done), 0, created.failed
-    for place in range(0, len(created.there), 5000):
-        there = created.there[place : place + 5000]
-        answer = client.mget(
-            docs=[{"_index": document.index, "_id": document.id, "_source": ["digest"]} for document in there])
-        changed = [
-            document for document, stored in zip(there, answer["docs"], strict=True)
-            if not stored.get("found") or stored["_source"]["digest"] != document.digest]
-        unchanged += len(there) - len(changed)
-        replaced = bulk(client, "index", changed, patience)
-        written += len(replaced.done)
-        failed = failed + replaced.failed
-    return WriteReport(written=written, unchanged=unchanged, failed=tuple(failed))

@@ -48,6 +48,8 @@ def _stems(title: str, description: str) -> str:
 
 def _document(index: str, key: tuple[str, ...], content: bytes, extras: Body) -> Document:
     digest = hashlib.sha256(content).hexdigest()[:ID_LENGTH]
+    if "at" in extras:
+        extras["mark"] = mark_of(digest)
     added = orjson.dumps({**extras, "digest": digest})
     return Document(index, digest_id(*key, length=ID_LENGTH), "/".join(key), content[:-1] + b"," + added[1:], digest)
 
@@ -71,6 +73,16 @@ def build_offer_day(row: OfferDay, index: str) -> Document:
 def offer_day_id(market: str, offer: str, day: str, version: str) -> str:
     """Id of the document of that key."""
     return digest_id(market, offer, day, version, length=ID_LENGTH)
+
+
+def build_pack_document(index: str, crawl: str, rows: int, pack: str) -> Document:
+    """The document of a crawl's pack."""
+    return Document(index, crawl, crawl, orjson.dumps({"rows": rows, "pack": pack}), "")
+
+
+def mark_of(digest: str) -> int:
+    """The first 32 bits of a content's digest."""
+    return int(digest[:8], 16)
 
 
 def build_crawl(crawl: Crawl) -> Body:
@@ -159,12 +171,13 @@ def read_group(by: Sequence[str], key: Body) -> tuple[tuple[str | None, ...], bo
     values = [key[f"s{place}"] for place in range(len(by))]
     for place, field in enumerate(by):
         if field == "day" and values[place] is not None:
-            values[place] = _iso(values[place])
+            values[place] = iso_of(values[place])
     return tuple(values), key[f"s{len(by) + 1}"] is not None
 
 
 @lru_cache(maxsize=4096)
-def _iso(milliseconds: int) -> str:
+def iso_of(milliseconds: int) -> str:
+    """ISO date of Elasticsearch's milliseconds since 1970."""
     return date.fromordinal(date(1970, 1, 1).toordinal() + milliseconds // 86_400_000).isoformat()
 
 
@@ -189,6 +202,14 @@ def build_search(query: Query, where: Filter, limit: int, offset: int) -> Body:
         "source": ["market", "listing", "title", "vendor", "substances", "day"],
         "track_total_hits": False,
     }
+
+
+def build_newest(where: Filter) -> Body:
+    """The newest day that has an observation in the filter's markets and days."""
+    coarse = Filter(market=where.market, first=where.first, last=where.last)
+    return {
+        "size": 0, "track_total_hits": False, "query": build_query(build_filter("observation", coarse)),
+        "aggs": {"newest": {"max": {"field": "day"}}}}
 
 
 def build_last_days(market: str, before: date, after: Body | None, size: int) -> Body:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any, get_args
 
 from extract.observation import digest_id
 from index.columns import RECORDS, field_kinds
 from index.store import RecordName
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: an index per month (1 had one index per version)."""
 
 _KINDS: dict[str, dict[str, Any]] = {
     "text": {"type": "keyword"},
@@ -29,10 +31,11 @@ _STEMS: dict[str, Any] = {"type": "text", "analyzer": "whitespace", "norms": Fal
 EXTRAS: dict[RecordName, dict[str, dict[str, Any]]] = {
     "observation": {
         "at": {"type": "long"}, "substance": {"type": "keyword"}, "listing_key": {"type": "keyword"}, "stems": _STEMS,
-        "digest": _KEPT},
+        "digest": _KEPT, "mark": {"type": "long"}},
     "offer_day": {"first_at": {"type": "long"}, "last_at": {"type": "long"}, "digest": _KEPT},
 }
-"""Fields beside the record's own: times in microseconds, main substance, market + listing, stems, content digest."""
+"""Fields beside the record's own: times in microseconds, main substance, market + listing, stems, content digest
+and its first 32 bits (see `packs`)."""
 
 _SORTS: dict[RecordName, list[str]] = {
     "observation": ["market", "offer", "at"],
@@ -57,9 +60,19 @@ def build_mapping(record: RecordName, version: str) -> dict[str, Any]:
 
 
 def build_settings(record: RecordName) -> dict[str, Any]:
-    """Sorted as it is scanned; refreshed by the store after each write."""
-    return {"index": {"sort": {"field": _SORTS[record], "order": ["asc"] * 3}, "refresh_interval": "30s"}}
+    """Sorted as it is scanned; refreshed by the store after each write; one replica where there is a second node."""
+    return {
+        "index": {
+            "sort": {"field": _SORTS[record], "order": ["asc"] * 3},
+            "refresh_interval": "30s",
+            "number_of_shards": 1,
+            "auto_expand_replicas": "0-1",
+        }
+    }
 
+
+SMALL: dict[str, Any] = {"index": {"number_of_shards": 1, "auto_expand_replicas": "0-1"}}
+"""Settings of the indices that stay small."""
 
 CRAWL_MAPPING: dict[str, Any] = {
     "dynamic": "strict", "_meta": {"schema": SCHEMA_VERSION},
@@ -69,17 +82,48 @@ CRAWL_MAPPING: dict[str, Any] = {
 }
 
 
+PACK_MAPPING: dict[str, Any] = {
+    "dynamic": "strict", "_meta": {"schema": SCHEMA_VERSION},
+    "properties": {"rows": {"type": "long"}, "pack": {"type": "binary"}},
+}
+
+
 def alias_name(prefix: str, record: RecordName) -> str:
     """What readers of the current version ask."""
     return f"{prefix}-{'observations' if record == 'observation' else 'offer-days'}"
 
 
-def index_name(prefix: str, record: RecordName, version: str) -> str:
-    """`<prefix>-observations-<version>`; a version with letters no index name may have gets a digest behind it."""
+BASE = "base"
+"""The part of a version that is always there and always empty: it holds the version's name and anchors the alias."""
+
+
+def month_of(day: date) -> str:
+    """The part of a version that holds a market-local day: `2031-03`."""
+    return f"{day.year:04d}-{day.month:02d}"
+
+
+def index_name(prefix: str, record: RecordName, version: str, part: str = BASE) -> str:
+    """`<prefix>-observations-<version>@<part>`; a version with letters no index name may have gets a digest behind it.
+    `part` is a month, BASE, or `*` for all. No slug holds the `@`, so the pattern of a version finds no other's."""
+    return f"{alias_name(prefix, record)}-{_slug(version)}@{part}"
+
+
+def _slug(version: str) -> str:
     slug = re.sub(r"[^a-z0-9._-]", "-", version.lower())[:80]
-    return f"{alias_name(prefix, record)}-{slug}{'' if slug == version else '-' + digest_id(version, length=8)}"
+    return slug if slug == version else f"{slug}-{digest_id(version, length=8)}"
+
+
+def pack_index(prefix: str, version: str) -> str:
+    """The packs of a version: see `packs`."""
+    return f"{prefix}-packs-{_slug(version)}@{BASE}"
+
+
+def write_alias(index: str) -> str:
+    """What documents are written through: a write to an alias never makes an index that was deleted meanwhile anew,
+    with a mapping of the cluster's own guess."""
+    return index.replace("@", "+") if "@" in index else f"{index}+in"
 
 
 def crawl_index(prefix: str) -> str:
     """The one index of crawls."""
-    return f"{prefix}-crawls-{SCHEMA_VERSION}"
+    return f"{prefix}-crawls-1"

@@ -9,10 +9,22 @@ from typing import Any
 import elastic_transport
 from elasticsearch import ApiError, Elasticsearch, NotFoundError
 
+from config.errors import StoreError
 from index.elastic.documents import Body
 
 _KEEP = "5m"
 PAGE = 10_000
+
+
+def checked(answer: Body) -> Body:
+    """The answer if every shard gave its part in time. Asked for without partial results, none other should come."""
+    shards = answer["_shards"]
+    if answer["timed_out"] or shards["failed"]:
+        raise StoreError(
+            f"the cluster answered with a part only: {shards['failed']} of {shards['total']} shards failed"
+            f"{', out of time' if answer['timed_out'] else ''}.",
+            remedy="Look at GET /_cluster/health; then run the command again.")
+    return answer
 
 
 class PointInTime:
@@ -24,8 +36,9 @@ class PointInTime:
 
     def __enter__(self) -> PointInTime:
         with suppress(NotFoundError):
-            self.id = self.client.open_point_in_time(
-                index=self.index, keep_alive=_KEEP, allow_partial_search_results=False)["id"]
+            answer = self.client.open_point_in_time(
+                index=self.index, keep_alive=_KEEP, allow_partial_search_results=False)
+            self.id = answer["id"] if answer["_shards"]["total"] else None
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -38,7 +51,7 @@ class PointInTime:
         answer = self.client.search(
             pit={"id": self.id, "keep_alive": _KEEP}, allow_partial_search_results=False, **body)
         self.id = answer.get("pit_id", self.id)
-        return dict(answer.body)
+        return checked(dict(answer.body))
 
 
 def iter_pages(
@@ -58,19 +71,33 @@ def iter_pages(
                 return
 
 
+def iter_buckets(
+    client: Elasticsearch, index: str, query: Body, sources: Sequence[Body], aggs: Body | None = None
+) -> Iterator[Body]:
+    """Every bucket of a composite aggregation with what `aggs` says of each. One request where one page will do; pages
+    of one frozen view where not."""
+    groups: Body = {"composite": {"size": PAGE, "sources": list(sources)}}
+    if aggs is not None:
+        groups["aggs"] = aggs
+    body: Body = {"query": query, "size": 0, "track_total_hits": False, "aggs": {"groups": groups}}
+    try:
+        answer = checked(dict(client.search(index=index, allow_partial_search_results=False, **body).body))
+    except NotFoundError:  # no such index
+        return
+    found = answer.get("aggregations", {"groups": {"buckets": []}})["groups"]["buckets"]
+    if len(found) < PAGE:
+        yield from found
+        return
+    with PointInTime(client, index) as view:
+        while view.id is not None:
+            page = view.search(**body)["aggregations"]["groups"]
+            yield from page["buckets"]
+            if page.get("after_key") is None or len(page["buckets"]) < PAGE:
+                return
+            groups["composite"]["after"] = page["after_key"]
+
+
 def iter_groups(client: Elasticsearch, index: str, query: Body, sources: Sequence[Body]) -> Iterator[Body]:
     """Keys of every bucket of a composite aggregation."""
-    with PointInTime(client, index) as view:
-        after: Body | None = None
-        while view.id is not None:
-            composite: Body = {"size": PAGE, "sources": list(sources)}
-            if after is not None:
-                composite["after"] = after
-            found = view.search(
-                query=query, size=0, track_total_hits=False, aggs={"groups": {"composite": composite}},
-            )["aggregations"]["groups"]
-            for bucket in found["buckets"]:
-                yield bucket["key"]
-            after = found.get("after_key")
-            if after is None or len(found["buckets"]) < PAGE:
-                return
+    for bucket in iter_buckets(client, index, query, sources):
+        yield bucket["key"]

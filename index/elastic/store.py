@@ -1,143 +1,158 @@
-"""The Store on an Elasticsearch cluster. One index per record and extractor version; readers of the current version are
-led by an alias (`<prefix>-observations`, `<prefix>-offer-days`) that flips in one step."""
+"""The Store on an Elasticsearch cluster. For each record and extractor version one index a month; readers of the
+current version are led by an alias (`<prefix>-observations`, `<prefix>-offer-days`) that flips in one step
+(`indices.py`)."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import date
+from datetime import date, timedelta
+from functools import partial
 from typing import TypeVar
 
 import orjson
 from elastic_transport import TransportError
-from elasticsearch import ApiError, BadRequestError, NotFoundError
+from elasticsearch import ApiError
 
 from config.errors import StoreError, UsageError
-from extract.observation import Crawl, Observation, Record
+from extract.observation import Crawl, Observation
+from index.buckets import By
 from index.columns import build_column, check_fields, check_groups, field_kinds
 from index.content import (
     Fold,
-    add_reports,
     canonical,
     check_page,
     clean,
-    in_batches,
-    last_of_each,
     observation_key,
     offer_day_key,
     sort_groups,
-    storable,
 )
 from index.elastic import documents as docs
-from index.elastic.client import Patience, bulk, connect, guard, parse_address, upsert
+from index.elastic.address import parse_address
+from index.elastic.client import Patience, bulk, connect, guard, persevere
+from index.elastic.counting import FEW, Counting
 from index.elastic.documents import Body, Document
+from index.elastic.indices import RECORDS, Indices
 from index.elastic.mappings import (
+    BASE,
     CRAWL_MAPPING,
-    SCHEMA_VERSION,
+    SMALL,
     alias_name,
-    build_mapping,
-    build_settings,
     crawl_index,
     index_name,
+    month_of,
+    pack_index,
+    write_alias,
 )
-from index.elastic.reading import PAGE, PointInTime, iter_groups, iter_pages
+from index.elastic.quantiles import ask_quantiles
+from index.elastic.reading import PAGE, PointInTime, iter_pages
+from index.elastic.searching import Searching
+from index.elastic.writing import Shape, Writer
 from index.offer_day import OfferDay
+from index.quantiles import PriceField, Quantiles, check_question
 from index.stem import parse_query
 from index.store import Columns, Distinct, Filter, RecordName, SearchHit, WriteReport
 
-R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 
-_RECORDS: tuple[RecordName, RecordName] = ("observation", "offer_day")
 _LONG_TEXTS = frozenset({"title", "description", "spans"})
+_OBSERVATIONS: Shape[Observation] = Shape("observation", observation_key, docs.build_observation)
+_OFFER_DAYS: Shape[OfferDay] = Shape("offer_day", offer_day_key, docs.build_offer_day)
 
 
 class ElasticStore:
-    """`index.store.Store` at `http(s)://[user:pass@]HOST:PORT[/PREFIX]`; indices are made at the first write.
+    """`index.store.Store` at `http(s)://[user:pass@]HOST:PORT[,HOST:PORT...][/PREFIX]`; any of the nodes is asked, and
+    another where one is away. Indices are made at the first write.
 
     Counts in a WriteReport may call a document unchanged that this very call wrote, where a node went away between the
     writing and the answer; the content is right all the same.
     """
 
-    def __init__(self, url: str, *, timeout: float = 60.0, patience: Patience | None = None) -> None:
+    def __init__(self, url: str, *, timeout: float = 60.0, patience: Patience | None = None, few: int = FEW) -> None:
         self.address = parse_address(url)
         self.prefix = self.address.prefix
         self.client = connect(self.address, timeout)
         self._patience = patience or Patience()
-        self._made: set[str] = set()
+        self._indices = Indices(self.client, self.prefix, self.address.shown)
+        self._writer = Writer(self.client, self._indices, self._patience)
+        self._searching = Searching(self.client)
+        self._counting = Counting(self.client, self._indices, self._patience, few)
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
         with guard(self.address.shown):
             yield
 
-    # indices and versions
+    def _ask(self, ask: Callable[[], T]) -> T:
+        """The answer to a question that is put again where the cluster was busy moving shards."""
+        with self._guard():
+            return persevere(self._patience, ask)
 
-    def _check_schema(self, mapping: Body, index: str) -> None:
-        schema = mapping.get("_meta", {}).get("schema")
-        if schema != SCHEMA_VERSION:
-            raise StoreError(
-                f"{self.address.shown}: index {index} has schema {schema}, this dropline knows {SCHEMA_VERSION}.",
-                remedy="Use another prefix, or rebuild it with `dropline reextract`.")
-
-    def _make(self, index: str, mapping: Body, settings: Body | None = None) -> None:
-        """Makes the index if it is not there."""
-        if index in self._made:
-            return
-        found = self.client.indices.get_mapping(index=index, ignore_unavailable=True).body
-        if index in found:
-            self._check_schema(found[index]["mappings"], index)
-        else:
-            try:
-                self.client.indices.create(index=index, mappings=mapping, settings=settings or {})
-            except BadRequestError as error:
-                if "resource_already_exists" not in str(error):  # another process was quicker
-                    raise
-        self._made.add(index)
-
-    def _make_version(self, version: str) -> None:
-        """Both indices of a version; the first one ever made becomes current."""
-        names = [index_name(self.prefix, record, version) for record in _RECORDS]
-        if all(name in self._made for name in names):
-            return
-        for record, name in zip(_RECORDS, names, strict=True):
-            self._make(name, build_mapping(record, version), build_settings(record))
-        if self._current() is None:
-            self._flip(version)
-
-    def _flip(self, version: str) -> None:
-        actions: list[Body] = []
-        for record in _RECORDS:
-            alias = alias_name(self.prefix, record)
-            actions += [
-                {"remove": {"index": f"{alias}-*", "alias": alias, "must_exist": False}},
-                {"add": {"index": index_name(self.prefix, record, version), "alias": alias}}]
-        self.client.indices.update_aliases(actions=actions)
-
-    def _current(self) -> str | None:
-        alias = alias_name(self.prefix, "observation")
-        try:
-            found = self.client.indices.get_mapping(index=alias).body
-        except NotFoundError:
-            return None
-        if len(found) != 1:
-            raise StoreError(
-                f"{self.address.shown}: alias {alias} points at {len(found)} indices.", remedy="Let it point at one.")
-        index, body = next(iter(found.items()))
-        self._check_schema(body["mappings"], index)
-        return str(body["mappings"]["_meta"]["version"])
+    # versions
 
     def current_version(self) -> str | None:
-        with self._guard():
-            return self._current()
+        return self._ask(self._indices.current)
 
     def set_current_version(self, version: str) -> None:
         with self._guard():
-            self._make_version(version)
-            self._flip(version)
+            self._indices.make_version(version)
+            self._indices.flip(version)
+
+    def drop_version(self, version: str) -> int:
+        """Removes every observation and offer-day of a version that is not the current one; returns rows removed."""
+        with self._guard():
+            if self._indices.current() == version:
+                raise UsageError(
+                    f"readers see version {version}.", remedy="Flip to another one first.")
+            patterns = [index_name(self.prefix, record, version, "*") for record in RECORDS]
+            removed = sum(self._count(pattern) for pattern in patterns)
+            for pattern in (*patterns, pack_index(self.prefix, version)):
+                self._indices.drop(self._indices.names(pattern))
+            return removed
+
+    def versions(self) -> list[str]:
+        """Versions of which there is any observation or offer-day, sorted."""
+        with self._guard():
+            found = set()
+            for record in RECORDS:
+                for name in self._indices.names(self._every(record)):
+                    version = self._indices.version_of(name)
+                    if version not in found and self._count(index_name(self.prefix, record, version, "*")):
+                        found.add(version)
+            return sorted(found)
+
+    def rebuild(self, progress: Callable[[str, int, int], None] = lambda what, done, whole: None) -> Mapping[str, int]:
+        """The packs that distinct counts are made from (`packs`): `progress` is told of crawls."""
+        made = 0
+        with self._guard():
+            for version in self.versions():
+                made += self._counting.rebuild(version, progress)
+        return {"packs": made}
+
+    def drop_before(self, first_kept: date) -> int:
+        """Removes the observations and offer-days of every version before a market-local day: whole months by dropping
+        their index, what is left of one row by row. Returns rows removed. Crawls stay. May be run again."""
+        removed = 0
+        with self._guard():
+            self._counting.forget(Filter(last=first_kept - timedelta(days=1)))
+            for record in RECORDS:
+                old = [
+                    name for name in self._indices.names(self._every(record))
+                    if (part := name.rpartition("@")[2]) != BASE and part < month_of(first_kept)]
+                for name in old:
+                    removed += self._count(name)
+                    self._indices.drop([name])
+        for record in RECORDS:
+            removed += self._drop(record, self._every(record), Filter(last=first_kept - timedelta(days=1)))
+        return removed
+
+    def _count(self, pattern: str) -> int:
+        self.client.indices.refresh(index=pattern)
+        answer = self.client.search(index=pattern, size=0, track_total_hits=True, allow_partial_search_results=False)
+        return int(answer["hits"]["total"]["value"])
 
     def _target(self, record: RecordName, version: str | None) -> str:
-        return alias_name(self.prefix, record) if version is None else index_name(self.prefix, record, version)
+        return alias_name(self.prefix, record) if version is None else index_name(self.prefix, record, version, "*")
 
     def _every(self, record: RecordName) -> str:
         return f"{alias_name(self.prefix, record)}-*"
@@ -148,8 +163,10 @@ class ElasticStore:
         crawl = clean(crawl)
         with self._guard():
             index = crawl_index(self.prefix)
-            self._make(index, CRAWL_MAPPING)
-            self.client.index(index=index, id=crawl.id, document=docs.build_crawl(crawl), refresh=True)
+            self._indices.make(index, CRAWL_MAPPING, SMALL)
+            self.client.index(
+                index=write_alias(index), id=crawl.id, document=docs.build_crawl(crawl), refresh=True,
+                require_alias=True)
 
     def _iter_crawls(self, query: Body) -> Iterator[Crawl]:
         for hits in iter_pages(self.client, crawl_index(self.prefix), query, [{"id": "asc"}], ["body"], size=1000):
@@ -163,69 +180,63 @@ class ElasticStore:
 
     # writing
 
-    def _upsert(
-        self,
-        record: RecordName,
-        batch: list[R],
-        key: Callable[[R], tuple[str, ...]],
-        build: Callable[[R, str], Document],
-        version: Callable[[R], str],
-    ) -> tuple[WriteReport, list[Document]]:
-        rows, repeated = last_of_each(batch, key)
-        failed: list[tuple[str, str]] = []
-
-        def make(row: R) -> Document:
-            return build(row, index_name(self.prefix, record, version(row)))
-
+    def _refresh(self, *indices: str) -> None:
+        """Makes what was written visible. It is durable either way."""
+        if not indices:
+            return
         with self._guard():
-            for name in {version(row) for row in rows}:
-                self._make_version(name)
-            try:
-                made = [make(row) for row in rows]
-            except orjson.JSONEncodeError:
-                rows, failed = storable(rows, key)
-                made = [make(row) for row in rows]
-            report = upsert(self.client, made, self._patience)
-        return add_reports(report, WriteReport(unchanged=repeated, failed=tuple(failed))), made
+            for pause in (*self._patience.pauses, None):
+                answer = self.client.indices.refresh(index=",".join(indices), ignore_unavailable=True)
+                if not answer["_shards"]["failed"]:
+                    return
+                if pause is not None:
+                    self._patience.sleep(pause)
+        raise StoreError(
+            f"{self.address.shown}: what was written is safe but cannot be seen yet: "
+            f"{answer['_shards']['failed']} shards do not answer.",
+            remedy="Look at GET /_cluster/health; then run the same command again.")
 
-    def _refresh(self, record: RecordName) -> None:
-        with self._guard():
-            self.client.indices.refresh(index=self._every(record))
+    def _show_written(self) -> None:
+        touched = sorted(self._writer.touched)
+        for place in range(0, len(touched), 30):  # names of indices go into a request's first line: at most 4 KB
+            self._refresh(*touched[place : place + 30])
+        self._writer.touched.clear()
 
-    def write(self, observations: Iterable[Observation]) -> WriteReport:
-        total = WriteReport()
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
         try:
-            for batch in in_batches(observations):
-                total = add_reports(total, self._upsert(
-                    "observation", batch, observation_key, docs.build_observation, lambda row: row.version)[0])
+            with self._guard():
+                yield
         except BaseException:
             # what is durable shall be seen; a cluster that is in trouble must not hold up the error that says so
             with suppress(ApiError, TransportError):
-                self.client.options(request_timeout=5, max_retries=0).indices.refresh(index=self._every("observation"))
+                hasty = self.client.options(request_timeout=5, max_retries=0)
+                for record in RECORDS:
+                    hasty.indices.refresh(index=self._every(record))
             raise
-        self._refresh("observation")
-        return total
+        self._show_written()
 
-    def _write_days(self, batch: list[OfferDay]) -> tuple[WriteReport, list[Document]]:
-        return self._upsert("offer_day", batch, offer_day_key, docs.build_offer_day, lambda row: row.version)
+    def write(self, observations: Iterable[Observation]) -> WriteReport:
+        def watch(rows: list[Observation], made: list[Document]) -> None:
+            self._counting.watch(rows, made)
+            self._counting.settle_if_many()
+
+        with self._writing():
+            report = self._writer.write(_OBSERVATIONS, observations, watch)
+            self._counting.settle()
+        return report
 
     def write_offer_days(self, days: Iterable[OfferDay]) -> WriteReport:
-        total = WriteReport()
-        for batch in in_batches(days):
-            total = add_reports(total, self._write_days(batch)[0])
-        self._refresh("offer_day")
-        return total
+        with self._writing():
+            return self._writer.write(_OFFER_DAYS, days)
 
     def replace_offer_days(self, market: str, version: str, first: date, days: Iterable[OfferDay]) -> WriteReport:
-        total = WriteReport()
         kept: set[str] = set()
-        for batch in in_batches(days):
-            report, made = self._write_days(batch)
-            total = add_reports(total, report)
-            kept.update(document.id for document in made)
-        self._refresh("offer_day")
+        with self._writing():
+            report = self._writer.write(
+                _OFFER_DAYS, days, lambda _, made: kept.update(document.id for document in made))
         self._drop("offer_day", self._target("offer_day", version), Filter(market=(market,), first=first), kept)
-        return total
+        return report
 
     def drop_offer_days(self, market: str, version: str, first: date, last: date | None = None) -> int:
         return self._drop(
@@ -241,7 +252,7 @@ class ElasticStore:
                     Document(hit["_index"], hit["_id"], hit["_id"], b"", "") for hit in hits
                     if not kept or hit["_id"] not in kept]
                 removed += self._delete(gone)
-        self._refresh(record)
+        self._refresh(index)
         return removed
 
     def _delete(self, gone: list[Document]) -> int:
@@ -292,37 +303,30 @@ class ElasticStore:
         self, where: Filter, by: Sequence[str], of: Distinct, version: str | None = None
     ) -> list[tuple[tuple[str | None, ...], int]]:
         check_groups(by)
-        query = docs.build_query(docs.build_filter("observation", where))
-        counts: Counter[tuple[str | None, ...]] = Counter()
         with self._guard():
-            wanted = version if version is not None else self._current()
+            wanted = version if version is not None else self._indices.current()
             if wanted is None:
                 return []
-            for key in iter_groups(
-                self.client, self._target("observation", version), query, docs.build_groups(by, of)
-            ):
-                group, counted = docs.read_group(by, key)
-                counts[group] += counted
-        if not by:
-            counts[()] += 0
-        return sort_groups(list(counts.items()))
+        counts = self._ask(partial(self._counting.ask, where, by, of, wanted))
+        return sort_groups(counts or ([] if by else [((), 0)]))
+
+    def quantiles(
+        self, where: Filter, by: By, split: Sequence[str], field: PriceField, at: Sequence[float], *,
+        with_flagged: bool = False, version: str | None = None,
+    ) -> list[Quantiles]:
+        check_question(by, split, at)
+        return self._ask(partial(
+            ask_quantiles, self.client, self._target("offer_day", version), where, by, split, field, at,
+            with_flagged=with_flagged))
 
     def search(self, text: str, where: Filter, limit: int = 20, offset: int = 0) -> list[SearchHit]:
         check_page(limit, offset)
         query = parse_query(text)
         if query.empty and text.strip():
             return []
-        with self._guard():
-            try:
-                answer = self.client.search(
-                    index=self._target("observation", None), allow_partial_search_results=False,
-                    **docs.build_search(query, where, limit, offset))
-            except NotFoundError:
-                return []
-        return [
-            SearchHit(**{"vendor": None, "substances": (), "score": 1.0} | hit["_source"])
-            for hit in answer["hits"]["hits"]
-        ]
+        hits = self._ask(partial(
+            self._searching.ask, self._target("observation", None), query, where, limit, offset))
+        return [SearchHit(**{"vendor": None, "substances": (), "score": 1.0} | hit["_source"]) for hit in hits]
 
     # care
 
@@ -331,11 +335,15 @@ class ElasticStore:
             raise UsageError("forget takes exactly one of crawl, vendor and market.")
         removed = 0
         if crawl is not None:
+            with self._guard():
+                self._counting.forget(Filter(crawl=(crawl,)))
             removed += self._drop_days_of(crawl)
             removed += self._drop("observation", self._every("observation"), Filter(crawl=(crawl,)))
         else:
             where = Filter(vendor=(vendor,)) if vendor is not None else Filter(market=(market or "",))
-            for record in _RECORDS:
+            with self._guard():
+                self._counting.forget(where)
+            for record in RECORDS:
                 removed += self._drop(record, self._every(record), where)
         if vendor is None:
             with self._guard():
@@ -357,17 +365,17 @@ class ElasticStore:
             ):
                 sources = [hit["_source"] for hit in hits]
                 touched = {
-                    docs.offer_day_id(row["market"], row["offer"], row["day"], row["version"]): row["version"]
+                    docs.offer_day_id(row["market"], row["offer"], row["day"], row["version"]): index_name(
+                        self.prefix, "offer_day", row["version"], month_of(date.fromisoformat(row["day"])))
                     for row in sources}
                 removed += self._delete([
-                    Document(index_name(self.prefix, "offer_day", version), number, number, b"", "")
-                    for number, version in touched.items()])
-        self._refresh("offer_day")
+                    Document(index, number, number, b"", "") for number, index in touched.items()])
+        self._refresh(self._every("offer_day"))
         return removed
 
     def digest(self) -> Mapping[str, str]:
         with self._guard():
-            digests: dict[str, str] = {record: Fold(self.iter_contents(record)).hexdigest() for record in _RECORDS}
+            digests: dict[str, str] = {record: Fold(self.iter_contents(record)).hexdigest() for record in RECORDS}
             return {**digests, "crawl": Fold(map(canonical, self._iter_crawls({"match_all": {}}))).hexdigest()}
 
     def iter_contents(self, record: RecordName) -> Iterator[bytes]:
@@ -380,11 +388,7 @@ class ElasticStore:
     def destroy(self) -> None:
         """Deletes every index of this prefix. For tests and for a demo's end."""
         with self._guard():
-            found = self.client.indices.get(
-                index=f"{self.prefix}-*", ignore_unavailable=True, allow_no_indices=True, expand_wildcards="all")
-            for index in found.body:
-                self.client.indices.delete(index=index, ignore_unavailable=True)
-            self._made.clear()
+            self._indices.drop(self._indices.names(f"{self.prefix}-*"))
 
     def close(self) -> None:
         self.client.close()

@@ -64,14 +64,15 @@ OF: Mapping[str, tuple[Of, ...]] = {
 def trends(
     store: Store, measure: str, where: Filter, *, by: By, split: Sequence[str] = (), with_flagged: bool = False,
     currency: Money | None = None, method: str = "stock", seed: int = 0, of: Of | None = None, at: date | None = None,
-    control: Filter | None = None, sensitivity: bool = False,
+    control: Filter | None = None, sensitivity: bool = False, without_relists: bool = False,
 ) -> list[TrendRow]:
     """A measure over time: every bucket from the first to the last day asked (else of the crawls), for every series.
 
     Days are market-local. Money is in major units of `currency` (None: US dollars, for `price-index` what sellers
     quote). `of` is what `share`, `concentration`, `flows` and `event` are taken of (`OF`); `method` is about turnover,
     also below `share`, `concentration` and `event`; `sensitivity` (turnover by stock) adds what fewer crawls would have
-    shown; `at` and `control` (a filter; its dates do not count) are about `event`; `seed` about the intervals.
+    shown; `without_relists` (`new`) leaves out listings put up again under a new id; `at` and `control` (a filter; its
+    dates do not count) are about `event`; `seed` about the intervals.
     Rows stand by bucket, then series. An empty list: the store has no crawl of the markets asked (see `explain_empty`).
 
     Raises UsageError: an unknown measure, split, bucket, currency or method (the nearest known one is suggested),
@@ -89,11 +90,13 @@ def trends(
         raise UsageError(f"'{measure}' has no date or control series.", remedy="Leave --at and --control out.")
     if sensitivity and (measure != "turnover" or method != "stock"):
         raise UsageError("--sensitivity is about turnover by stock.", remedy="Leave it out, or ask for turnover.")
+    if without_relists and measure != "new":
+        raise UsageError("--without-relists is about new listings.", remedy="Leave it out, or ask for new.")
     inner = of or OF["event"][0] if measure == "event" else measure
     ask = build_ask(
         store, where, by=by, split=split, with_flagged=with_flagged,
         currency=currency or ("quoted" if inner == "price-index" else "usd"), of=of, seed=seed, method=method, at=at,
-        control=control,
+        control=control, without_relists=without_relists,
     )
     if ask is None:
         return []

@@ -57,6 +57,8 @@ class Ask:
     """The day of `event`."""
     control: Filter | None = None
     """The series that `event` is held against."""
+    without_relists: bool = False
+    """Whether `new` leaves out old listings put up again under a new id (`Crawl.relists`)."""
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -122,6 +124,7 @@ class Ask:
 def build_ask(
     store: Store, where: Filter, *, by: By, split: Sequence[str], with_flagged: bool, currency: Money, of: Of | None,
     seed: int, method: str = "stock", at: date | None = None, control: Filter | None = None,
+    without_relists: bool = False,
 ) -> Ask | None:
     """Check a question and find its crawls. None: there is nothing yet to ask about, not even dates.
 
@@ -146,7 +149,9 @@ def build_ask(
         return None
     buckets = Buckets.build(first, last, by)
     panel = Panel(crawls, buckets)
-    return Ask(store, where, splits, buckets, panel, with_flagged, currency, of, seed, method, at, control)
+    return Ask(
+        store, where, splits, buckets, panel, with_flagged, currency, of, seed, method, at, control, without_relists
+    )
 
 
 def _range(where: Filter, days: Sequence[date]) -> tuple[date | None, date | None]:

@@ -18,7 +18,7 @@ from index.measures.ask import Ask, Series
 from index.measures.counts import count_offers, count_sellers, crawled, series_of
 from index.measures.row import TrendRow
 from index.measures.table import Whole
-from index.measures.turnover import read_sales
+from index.measures.turnover import iter_sales
 
 
 def hhi(amounts: NDArray[np.float64]) -> float:
@@ -93,19 +93,27 @@ def _sellers(
 
 
 def _sales(ask: Ask) -> _Sellers:
-    table = read_sales(replace(ask, currency="usd"))
-    positions = ask.buckets.positions(table.days)
-    inside = np.flatnonzero((positions >= 0) & (table.numbers["money"] > 0) & table.vendor_known()[table.vendor])
-    seen = np.unique(table.series[positions >= 0]).tolist()
+    size = len(ask.buckets)
+    seen: set[int] = set()
+    parts: list[tuple[Whole, Whole, NDArray[np.float64]]] = []
+    counted: dict[int, int] = defaultdict(int)
+    table = None
+    for table in iter_sales(replace(ask, currency="usd")):
+        positions = ask.buckets.positions(table.days)
+        inside = np.flatnonzero((positions >= 0) & (table.numbers["money"] > 0) & table.vendor_known()[table.vendor])
+        seen |= set(np.unique(table.series[positions >= 0]).tolist())
+        at = table.series[inside] * size + positions[inside]
+        parts.append((at, table.vendor[inside], table.numbers["money"][inside]))
+        for cell in np.unique(np.stack([at, table.offer[inside]], axis=1), axis=0)[:, 0].tolist():
+            counted[cell] += 1
+    assert table is not None  # there is always one, if only an empty one
+    at, vendor, money = (np.concatenate(column) for column in zip(*parts, strict=True))
     series = ask.series(table.series_labels[code] for code in seen)
     number = {key: place for place, key in enumerate(series)}
     places = np.array([number.get(key, -1) for key in table.series_labels], dtype=np.int64)
-    cell = places[table.series[inside]] * len(ask.buckets) + positions[inside]
-    offers: dict[tuple[int, Series], int] = defaultdict(int)
-    for at in np.unique(np.stack([cell, table.offer[inside]], axis=1), axis=0)[:, 0].tolist():
-        offers[at % len(ask.buckets), series[at // len(ask.buckets)]] += 1
+    offers = {(cell % size, table.series_labels[cell // size]): count for cell, count in counted.items()}
     return _sellers(
-        series, cell, table.vendor[inside], table.numbers["money"][inside], keys=table.vendor_keys(),
+        series, places[at // size] * size + at % size, vendor, money, keys=table.vendor_keys(),
         known=table.vendor_known(), offers=offers)
 
 

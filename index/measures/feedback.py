@@ -11,7 +11,7 @@ no sale, and a count that falls says nothing but that feedback was taken away (`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from index.measures.ask import Ask
 from index.measures.sales import currencies, package_prices, price_column
-from index.measures.table import Coder, Table, Whole, read_table
+from index.measures.table import Coder, Coders, Table, Whole, iter_markets, read_table
 
 VARIANTS = ("soska-christin", "kruithof")
 DEAREST_USD = 10_000
@@ -29,24 +29,35 @@ _OF_THE_OFFER = ("region", "stash", "form")
 """What offers of one listing differ in. Feedback is about the listing, so all its offers must be read."""
 
 
-def read_feedback_sales(ask: Ask, variant: str) -> Table:
-    """Offer-days up to the last day asked, with `packages` (feedback gained, spread evenly over the offers that the
-    listing had that day), `money`, `unpriced`, `reversed` (feedback lost), `stated` (1 where a count is known).
-    `offer` holds codes of listings."""
+def iter_feedback_sales(ask: Ask, variant: str) -> Iterator[Table]:
+    """Offer-days up to the last day asked, market by market, with `packages` (feedback gained, spread evenly over the
+    offers that the listing had that day), `money`, `unpriced`, `reversed` (feedback lost), `stated` (1 where a count is
+    known). `offer` holds codes of listings."""
+    coders, listings = Coders(), Coder()
+    for where in iter_markets(ask):
+        yield _read(replace(ask, where=where), variant, coders, listings)
+
+
+def _read(ask: Ask, variant: str, coders: Coders, listings: Coder) -> Table:
     lifted = {field: getattr(ask.where, field) for field in _OF_THE_OFFER if getattr(ask.where, field)}
     where = ask.offers_only().model_copy(update={"first": None, "last": ask.buckets.last, **dict.fromkeys(lifted, ())})
     column = price_column(ask)
     labels = ("listing", "currency", "flags", *lifted)
-    table = read_table(ask, where, numbers=(column, "feedback"), labels=labels)
+    table = read_table(ask, where, numbers=(column, "feedback"), labels=labels, coders=coders)
     price = package_prices(ask, table, column)
     _, kind = currencies(ask, table)
-    listing = Coder().encode(zip(table.market.tolist(), table.labels["listing"].tolist(), strict=True))
+    listing = listings.encode(zip(table.market.tolist(), table.labels["listing"].tolist(), strict=True))
     day = table.days.astype("datetime64[D]").astype(np.int64)
     feedback = table.numbers.pop("feedback")
+    if not np.isfinite(feedback).any():  # a market without counts: nothing was sold that this method can see
+        blank = {name: np.zeros(len(table)) for name in ("packages", "money", "unpriced", "reversed", "stated")}
+        return _kept(replace(table, offer=listing, numbers=blank), _fits(table, lifted))
     moments = _Moments.build(listing, day)
     gained, lost, known = moments.changes(feedback)
     # a row of a split list (ships-from) repeats its offer: each offer of the day counts once
-    once = np.unique(np.stack([moments.of_row, table.offer], axis=1), axis=0, return_index=True)[1]
+    pairs = moments.of_row * (int(table.offer.max(initial=0)) + 1) + table.offer
+    once = np.unique(pairs, return_index=True)[1]
+    del pairs
     offers = np.bincount(moments.of_row[once], minlength=len(moments.day))
     share = 1.0 / offers[moments.of_row] if len(table) else np.zeros(0)
     fits = _fits(table, lifted)
@@ -61,7 +72,12 @@ def read_feedback_sales(ask: Ask, variant: str) -> Table:
     numbers["unpriced"][sold] = np.where(np.isfinite(paid), 0.0, numbers["packages"][sold])
     numbers["reversed"] = lost[moments.of_row] * share * fits
     numbers["stated"] = known[moments.of_row].astype(np.float64)
-    return replace(table, offer=listing, numbers=numbers).take(fits)
+    return _kept(replace(table, offer=listing, numbers=numbers), fits)
+
+
+def _kept(table: Table, fits: NDArray[np.bool_]) -> Table:
+    """The rows that fit; no copy where all do."""
+    return table if fits.all() else table.take(fits)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from index.bootstrap import FEWEST_VENDORS, Interval
 from index.measures.ask import Ask
 from index.measures.churn import burning_in, find_departures, find_sightings, in_burn_in
 from index.measures.row import TrendRow
-from index.measures.table import Whole, read_table
+from index.measures.table import Coders, Whole, iter_markets, read_table
 
 GRID = (1, 3, 7, 14, 28, 56, 91, 182, 364)
 """Days at which the curve is told."""
@@ -28,24 +28,34 @@ def survival(ask: Ask) -> list[TrendRow]:
     """Rows of `survival` in [0, 1], one for each of `days` 1, 3, 7 … 364: `at_risk` (listings followed so long and
     still there), `left` and `censored` so far, `median` (days by which half has left; None while it has not). `n`:
     listings of the bucket."""
-    table = read_table(ask, ask.narrowed(first=None, last=None), identity="listing")
-    seen = find_sightings(table)
-    lives, starts, left = _lives(seen.day, seen.is_first, find_departures(ask, table, seen))
-    births = seen.day[starts]
-    positions = ask.buckets.positions(births.astype("datetime64[D]"))
-    chosen = (positions >= 0) & ~in_burn_in(ask, table, seen)[starts]
-    cohorts: dict[tuple[int, int], list[int]] = {}
-    for entry in np.flatnonzero(chosen).tolist():
-        cohorts.setdefault((int(table.series[seen.rows[starts[entry]]]), int(positions[entry])), []).append(entry)
+    coders = Coders()
+    parts: dict[tuple[int, int], list[tuple[int, bool, int]]] = {}
+    table = None
+    for where in iter_markets(ask):
+        table = read_table(
+            ask, where.model_copy(update={"first": None, "last": None}), identity="listing", coders=coders)
+        seen = find_sightings(table)
+        lives, starts, left = _lives(seen.day, seen.is_first, find_departures(ask, table, seen))
+        positions = ask.buckets.positions(seen.day[starts].astype("datetime64[D]"))
+        chosen = np.flatnonzero((positions >= 0) & ~in_burn_in(ask, table, seen)[starts])
+        rows = seen.rows[starts[chosen]]
+        for cohort, *member in zip(
+            zip(table.series[rows].tolist(), positions[chosen].tolist(), strict=True), lives[chosen].tolist(),
+            left[chosen].tolist(), table.vendor[rows].tolist(), strict=True,
+        ):
+            parts.setdefault(cohort, []).append((member[0], member[1], member[2]))
+    assert table is not None  # there is always one, if only an empty one
     known = table.vendor_known()
     codes = {key: code for code, key in enumerate(table.series_labels)}
-    series = ask.series(table.series_labels[code] for code in {code for code, _ in cohorts})
+    series = ask.series(table.series_labels[code] for code in {code for code, _ in parts})
     found = []
     for _, position, _, key in ask.cells(series):
         status = ask.status(position, key)
-        members = np.array(cohorts.get((codes.get(key, -1), position), ()), dtype=np.int64)
-        curve = Curve.estimate(lives[members], left[members])
-        sellers = np.unique(table.vendor[seen.rows[starts[members]]])
+        members = parts.get((codes.get(key, -1), position), [])
+        life = np.array([each[0] for each in members], dtype=np.int64)
+        gone = np.array([each[1] for each in members], dtype=bool)
+        curve = Curve.estimate(life, gone)
+        sellers = np.array(sorted({each[2] for each in members}), dtype=np.int64)
         enough = int(known[sellers].sum()) >= FEWEST_VENDORS
         young = burning_in(ask, status, position, key)
         for days in GRID:
@@ -60,9 +70,9 @@ def survival(ask: Ask) -> list[TrendRow]:
             found.append(ask.row(
                 position, key, status, value, reason=reason, n=len(members) if value is not None else 0,
                 interval=curve.interval(days) if enough else (None, None), days=days,
-                at_risk=int((lives[members] > days).sum()) if told else None,
-                left=int((left[members] & (lives[members] <= days)).sum()) if told else None,
-                censored=int((~left[members] & (lives[members] <= days)).sum()) if told else None,
+                at_risk=int((life > days).sum()) if told else None,
+                left=int((gone & (life <= days)).sum()) if told else None,
+                censored=int((~gone & (life <= days)).sum()) if told else None,
                 median=curve.median() if told else None))
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from index.store import Columns, Filter, RecordName
 
 _LISTS = ("ships_from", "ships_to")
 Whole = NDArray[np.int64]
+PIECE = 200_000
+"""Rows of a piece of a table."""
 
 
 class Coder:
@@ -72,37 +74,104 @@ class Table:
         )
 
 
+class Coders:
+    """The codes that several tables of one question share: each has the labels of all before it."""
+
+    def __init__(self) -> None:
+        self.series, self.vendors, self.identities, self.markets = Coder(), Coder(), Coder(), Coder()
+        self._words: dict[Any, Any] = {}
+
+    def shared(self, cells: Iterable[Any]) -> NDArray[np.object_]:
+        """The cells with equal ones as one object: a store makes a new text for every row."""
+        words = self._words
+        found = [words.setdefault(cell, cell) for cell in cells]
+        column = np.empty(len(found), dtype=object)
+        column[:] = found
+        return column
+
+
 def read_table(
     ask: Ask, where: Filter, *, record: RecordName = "offer_day", identity: str = "offer", numbers: Sequence[str] = (),
-    labels: Sequence[str] = (),
+    labels: Sequence[str] = (), coders: Coders | None = None,
 ) -> Table:
     """Scan a record for a question. `identity` is what `offer` codes stand for (`offer` or `listing`)."""
-    series, vendors, offers, markets = Coder(), Coder(), Coder(), Coder()
-    parts: list[tuple[Any, ...]] = []
-    wanted = ("market", identity, "vendor", "day", *ask.fields, *numbers, *labels)
-    for batch in ask.store.scan(record, where, list(dict.fromkeys(wanted))):
+    coders = coders or Coders()
+    parts = list(_parts(ask, where, record, identity, numbers, labels, coders))
+    return _build(parts, ask, numbers, labels, coders)
+
+
+def iter_tables(
+    ask: Ask, where: Filter, *, record: RecordName = "offer_day", numbers: Sequence[str] = (),
+    labels: Sequence[str] = (), coders: Coders | None = None,
+) -> Iterator[Table]:
+    """The same table in pieces of about `PIECE` rows, no offer in two of them; codes are the same in all. At least one.
+    For what is known of each offer alone: memory does not grow with the number of rows."""
+    coders = coders or Coders()
+    held: list[list[Any]] = []
+    rows = 0
+    for part in _parts(ask, where, record, "offer", numbers, labels, coders):
+        held.append(part)
+        rows += len(part[0])
+        if rows >= PIECE:
+            # the last offer may go on in the next batch
+            last = part[2][-1]
+            cut = int(np.argmax(part[2] == last))
+            if cut:
+                held[-1] = [column[:cut] for column in part]
+                yield _build(held, ask, numbers, labels, coders)
+                held = [[column[cut:] for column in part]]
+                rows = len(held[0][0])
+    yield _build(held, ask, numbers, labels, coders)
+
+
+def iter_markets(ask: Ask) -> Iterator[Filter]:
+    """The question's filter for each market alone: nothing that is followed over time lies in two of them."""
+    known = {str(key[0]) for key, _ in ask.store.count_distinct(Filter(market=ask.where.market), ("market",), "offer")}
+    markets = sorted(known | set(ask.panel.markets))
+    yield from (ask.narrowed(market=(market,)) for market in markets)
+    if not markets:
+        yield ask.where
+
+
+def _parts(
+    ask: Ask, where: Filter, record: RecordName, identity: str, numbers: Sequence[str], labels: Sequence[str],
+    coders: Coders,
+) -> Iterator[list[Any]]:
+    """Columns batch by batch: series, vendor, identity, market, day, then the numbers and the labels."""
+    wanted = list(dict.fromkeys(("market", identity, "vendor", "day", *ask.fields, *numbers, *labels)))
+    for batch in ask.store.scan(record, where, wanted):
         rows = _rows(batch, ask.fields)
         market = batch["market"].tolist()
-        parts.append((
-            series.encode(_split_labels(batch, ask.fields)) if ask.fields else np.zeros(len(rows), dtype=np.int64),
-            vendors.encode(zip(market, batch["vendor"].tolist(), strict=True))[rows],
-            offers.encode(zip(market, batch[identity].tolist(), strict=True))[rows],
-            markets.encode(market)[rows],
-            batch["day"].astype("datetime64[D]")[rows],
+        series = (
+            coders.series.encode(_split_labels(batch, ask.fields)) if ask.fields
+            else np.zeros(len(rows), dtype=np.int64))
+        codes = [
+            series, coders.vendors.encode(zip(market, batch["vendor"].tolist(), strict=True))[rows],
+            coders.identities.encode(zip(market, batch[identity].tolist(), strict=True))[rows],
+            coders.markets.encode(market)[rows]]
+        yield [
+            *(column.astype(np.int32) for column in codes), batch["day"].astype("datetime64[D]")[rows],
             *(np.asarray(batch[name], dtype=np.float64)[rows] for name in numbers),
-            *(np.asarray(batch[name], dtype=object)[rows] for name in labels),
-        ))
-    if not parts:
-        empty = np.zeros(0, dtype=np.int64)
-        amounts_, words_ = (empty.astype(np.float64) for _ in numbers), (empty.astype(object) for _ in labels)
-        parts = [(empty, empty, empty, empty, empty.astype("datetime64[D]"), *amounts_, *words_)]
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    amounts = dict(zip(numbers, columns[5 : 5 + len(numbers)], strict=True))
-    words = dict(zip(labels, columns[5 + len(numbers) :], strict=True))
+            *(coders.shared(batch[name].tolist())[rows] for name in labels)]
+
+
+def _build(
+    parts: list[list[Any]], ask: Ask, numbers: Sequence[str], labels: Sequence[str], coders: Coders
+) -> Table:
+    """Joins parts into a table, column by column, and lets go of each on the way."""
+    kinds = ["<i4"] * 4 + ["datetime64[D]"] + ["<f8"] * len(numbers) + ["O"] * len(labels)
+    columns: list[Any] = []
+    for place, kind in enumerate(kinds):
+        pieces = [part[place] for part in parts]
+        for part in parts:
+            part[place] = None
+        joined = np.concatenate(pieces) if pieces else np.zeros(0, dtype=kind)
+        columns.append(joined.astype(np.int64) if kind == "<i4" else joined)
     return Table(
-        columns[0], series.labels if ask.fields else [()], columns[1], vendors.labels, columns[2], columns[3],
-        markets.labels, columns[4], amounts, words,
-    )
+        columns[0], coders.series.labels if ask.fields else [()], columns[1], coders.vendors.labels, columns[2],
+        columns[3], coders.markets.labels, columns[4],
+        dict(zip(numbers, columns[5 : 5 + len(numbers)], strict=True)),
+        dict(zip(labels, columns[5 + len(numbers) :], strict=True)))
 
 
 def _rows(batch: Columns, fields: Sequence[str]) -> Whole:
@@ -140,9 +209,11 @@ def _values(cell: Any) -> tuple[str | None, ...]:
     return tuple(dict.fromkeys(cell)) if cell else (None,)
 
 
-def kinds_of_series(series: Whole, kind: Whole, kinds: int) -> dict[int, list[int]]:
-    """For each series code the kinds (of unit, of currency) that it has, the commonest first."""
-    pairs, counts = np.unique(series * max(kinds, 1) + kind, return_counts=True)
+def kinds_of_series(series: Whole, kind: Whole, kinds: int, times: Whole | None = None) -> dict[int, list[int]]:
+    """For each series code the kinds (of unit, of currency) that it has, the commonest first. `times`: how often each
+    pair stands (None: once)."""
+    pairs, where = np.unique(series * max(kinds, 1) + kind, return_inverse=True)
+    counts = np.bincount(where, times, len(pairs)).astype(np.int64)
     found: dict[int, list[tuple[int, int]]] = {}
     for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
         found.setdefault(pair // max(kinds, 1), []).append((-count, pair % max(kinds, 1)))

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from config.errors import UsageError
-from index.measures.ask import Ask
+from index.measures.ask import Ask, Series
 from index.measures.row import TrendRow
 from index.measures.sales import NOT_REAL
-from index.measures.table import Table, Whole, read_table
+from index.measures.table import Table, Whole, iter_tables
 
 STEPS = (1, 2, 4, 8, 16)
 MOST_PHASES = 4
@@ -36,19 +37,28 @@ def sensitivity(ask: Ask) -> list[TrendRow]:
         raise UsageError("--sensitivity is in US dollars.", remedy="Leave --currency out.")
     first = date.fromordinal(max(1, ask.buckets.first.toordinal() - LOOK_BACK_DAYS))
     where = ask.offers_only().model_copy(update={"first": first, "last": ask.buckets.last})
-    table = read_table(
-        ask, where, record="observation", numbers=("observed_at", "ready", *_PRICES), labels=("crawl", "flags"))
-    sightings = _Sightings.build(ask, table)
-    size = len(ask.buckets)
-    cells = max(len(table.series_labels), 1) * size
-    thinned = {}
-    for every in STEPS:
-        phases = np.unique(np.linspace(0, every - 1, min(every, MOST_PHASES)).round().astype(np.int64))
-        thinned[every] = [sightings.turnover(every, int(phase), size, cells) for phase in phases]
-    stated = np.bincount(sightings.cell[np.isfinite(sightings.ready) & (sightings.cell >= 0)], minlength=cells)
-    codes = {key: code for code, key in enumerate(table.series_labels)}
-    inside = np.unique(sightings.cell[sightings.cell >= 0])
-    series = ask.series(table.series_labels[code] for code in np.unique(inside // size))
+    size, ranks = len(ask.buckets), _ranks(ask)
+    phases = {
+        every: np.unique(np.linspace(0, every - 1, min(every, MOST_PHASES)).round().astype(np.int64)).tolist()
+        for every in STEPS}
+    thinned: dict[int, list[_Sums]] = {every: [(_NOTHING,) * 3 for _ in phases[every]] for every in STEPS}
+    stated, inside, labels = _NOTHING, np.zeros(0, dtype=np.int64), list[Series]()
+    # some offers at a time: a fall is between two sightings of one offer
+    for table in iter_tables(
+        ask, where, record="observation", numbers=("observed_at", "ready", *_PRICES), labels=("crawl", "flags")
+    ):
+        sightings = _Sightings.build(ask, table, ranks)
+        cells, labels = max(len(table.series_labels), 1) * size, table.series_labels
+        for every, sums in thinned.items():
+            for number, phase in enumerate(phases[every]):
+                made = sightings.turnover(every, phase, size, cells)
+                old = sums[number]
+                sums[number] = (_added(old[0], made[0]), _added(old[1], made[1]), _added(old[2], made[2]))
+        here = sightings.cell >= 0
+        stated = _added(stated, np.bincount(sightings.cell[np.isfinite(sightings.ready) & here], minlength=cells))
+        inside = np.union1d(inside, sightings.cell[here])
+    codes = {key: code for code, key in enumerate(labels)}
+    series = ask.series(labels[code] for code in np.unique(inside // size))
     found = []
     for _, position, _, key in ask.cells(series):
         status = ask.status(position, key)
@@ -72,6 +82,28 @@ def sensitivity(ask: Ask) -> list[TrendRow]:
     return found
 
 
+_Sums = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+"""Money, packages and offers sold by cell."""
+_NOTHING = np.zeros(0)
+
+
+def _added(total: NDArray[np.float64], more: NDArray[Any]) -> NDArray[np.float64]:
+    """The sum of two, where later tables know more series."""
+    found = np.zeros(max(len(total), len(more)))
+    found[: len(total)] += total
+    found[: len(more)] += more
+    return found
+
+
+def _ranks(ask: Ask) -> dict[str, int]:
+    """Number of each crawl within its market."""
+    ranks: dict[str, int] = {}
+    counts: dict[str, int] = {}
+    for crawl in ask.store.crawls(ask.where.market):
+        ranks[crawl.id] = counts[crawl.market] = counts.get(crawl.market, -1) + 1
+    return ranks
+
+
 @dataclass(frozen=True)
 class _Sightings:
     """Sightings by series, offer and time. `rank`: number of the crawl within its market."""
@@ -92,11 +124,7 @@ class _Sightings:
     priced: NDArray[np.bool_]
 
     @classmethod
-    def build(cls, ask: Ask, table: Table) -> _Sightings:
-        ranks: dict[str, int] = {}
-        counts: dict[str, int] = {}
-        for crawl in ask.store.crawls(ask.where.market):
-            ranks[crawl.id] = counts[crawl.market] = counts.get(crawl.market, -1) + 1
+    def build(cls, ask: Ask, table: Table, ranks: dict[str, int]) -> _Sightings:
         numbers = table.numbers
         order = np.lexsort((numbers["observed_at"], table.offer, table.series))
         rank = np.array([ranks.get(crawl, 0) for crawl in table.labels["crawl"][order]], dtype=np.int64)

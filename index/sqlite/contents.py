@@ -11,6 +11,9 @@ import orjson
 
 from extract.observation import Crawl, Observation
 from index.content import canonical
+from index.sqlite.crawl_packs import drop_packs
+from index.sqlite.facts_packs import rebuild as rebuild_facts
+from index.sqlite.price_packs import drop_weeks, week_of
 from index.sqlite.rows import OFFER_DAY_FIELDS, TUPLES, build_offer_day, moment, unpack
 from index.sqlite.sql import build_all_observations
 from index.stem import build_stems
@@ -59,18 +62,29 @@ def forget_rows(
         touched = execute(
             "SELECT DISTINCT f.version, f.market, f.offer, b.day FROM observations b JOIN facts f ON f.id = b.facts "
             "WHERE b.crawl = (SELECT id FROM names WHERE name = ?)", (crawl,)).fetchall()
+        drop_weeks(connection, {
+            (version, of_market, day - (day - 1) % 7) for version, of_market, _, day in touched})
         for version, of_market, offer, day in touched:
             removed += execute(
                 "DELETE FROM offer_days WHERE version = ? AND market = ? AND offer = ? AND day = ?",
                 (version, of_market, offer, date.fromordinal(day).isoformat())).rowcount
+        _drop_packs(connection, "crawl = (SELECT id FROM names WHERE name = ?)", crawl)
         removed += execute(
             "DELETE FROM observations WHERE crawl = (SELECT id FROM names WHERE name = ?)", (crawl,)).rowcount
         removed += execute("DELETE FROM crawls WHERE id = ?", (crawl,)).rowcount
     elif vendor is not None:
+        drop_weeks(connection, {
+            (version, of_market, week_of(day)[0]) for version, of_market, day in execute(
+                "SELECT DISTINCT version, market, day FROM offer_days WHERE vendor = ?", (vendor,))})
+        _drop_packs(connection, "facts IN (SELECT id FROM facts WHERE vendor = ?)", vendor)
         removed += execute("DELETE FROM offer_days WHERE vendor = ?", (vendor,)).rowcount
         removed += execute(
             "DELETE FROM observations WHERE facts IN (SELECT id FROM facts WHERE vendor = ?)", (vendor,)).rowcount
     else:
+        assert market is not None
+        for table in ("price_packs", "unpriced"):
+            execute(f"DELETE FROM {table} WHERE market = ?", (market,))  # noqa: S608 - our own names
+        _drop_packs(connection, "facts IN (SELECT id FROM facts WHERE market = ?)", market)
         removed += execute("DELETE FROM offer_days WHERE market = ?", (market,)).rowcount
         removed += execute(
             "DELETE FROM observations WHERE facts IN (SELECT id FROM facts WHERE market = ?)", (market,)).rowcount
@@ -79,10 +93,18 @@ def forget_rows(
     return removed
 
 
+def _drop_packs(connection: sqlite3.Connection, condition: str, value: str) -> None:
+    crawls = connection.execute(
+        f"SELECT DISTINCT crawl FROM observations WHERE {condition}", (value,))  # noqa: S608 - our own conditions
+    drop_packs(connection, [crawl for (crawl,) in crawls.fetchall()])
+
+
 def drop_orphans(connection: sqlite3.Connection) -> None:
     """Removes every dictionary row that nothing points at: forgotten texts and pseudonyms must not linger."""
     execute = connection.execute
     execute("DELETE FROM facts WHERE id NOT IN (SELECT facts FROM observations)")
+    rebuild_facts(connection)  # pseudonyms stand in the packs too
+    execute("DELETE FROM unpacked WHERE crawl NOT IN (SELECT crawl FROM observations)")
     gone = execute(
         "SELECT id, title, description FROM texts WHERE id NOT IN (SELECT text FROM facts)").fetchall()
     for number, title, description in gone:

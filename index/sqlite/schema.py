@@ -2,7 +2,8 @@
 
 Layout: `names` holds every repeated string once; `facts` what an offer says (all that rarely changes between crawls),
 `texts` the distinct titles and descriptions with their stems in `texts_fts`; `observations` one narrow row of integers
-per offer and crawl. The key starts with the crawl, so that a new crawl is appended and the load stays local.
+per offer and crawl. The key starts with the crawl, so that a new crawl is appended and the load stays local. What is
+derived from these for quick answers (`facts_packs`, `crawl_packs`, `price_packs`) stands in `migrations.PACKS`.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from config.errors import StoreError
+from index.sqlite.migrations import PACKS, add_packs, run
 
 APPLICATION_ID = 0x44524C4E
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 DDL = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -54,7 +56,7 @@ CREATE TABLE offer_days (
     PRIMARY KEY (version, market, offer, day)) WITHOUT ROWID;
 """
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {}
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: add_packs}
 """Schema version -> the step from it to the next. Steps run in one transaction and only go forward."""
 
 _REMEDIES = {
@@ -109,9 +111,8 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         if not _check(connection, path):  # again, now that nobody else can be at it
             version = _pragma(connection, "user_version")
             if version == 0:
-                for statement in DDL.split(";\n"):
-                    if statement.strip():
-                        connection.execute(statement)
+                run(connection, DDL)
+                run(connection, PACKS)
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             else:
                 for step in range(version, SCHEMA_VERSION):

@@ -1,4 +1,4 @@
-"""The only module that builds SQL for questions: filters, scans, distinct counts, search."""
+"""The only module that builds SQL for questions: filters, scans, search. Counts come from packs (`counting`)."""
 # ruff: noqa: S608 - the names put into the statements are our own; every value is a parameter
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from typing import Any
 
 from config.errors import UsageError
 from index.stem import Query
-from index.store import Distinct, Filter, RecordName
+from index.store import Filter, RecordName
 
 Statement = tuple[str, list[Any]]
 
@@ -32,7 +32,6 @@ _OBSERVATION = {
 }
 _LISTS = ("ships_from", "ships_to")
 _PLAIN = ("group", "form", "market", "stash", "kind", "vendor", "listing")
-_DISTINCT = {"listing": "f.listing_key", "offer": "f.offer_key", "vendor": "f.vendor_key"}
 
 
 def _marks(values: Sequence[Any]) -> str:
@@ -68,7 +67,7 @@ def _conditions(where: Filter, table: str) -> tuple[list[str], list[Any]]:
     return parts, values
 
 
-def _sighting_conditions(where: Filter) -> tuple[list[str], list[Any]]:
+def sighting_conditions(where: Filter) -> tuple[list[str], list[Any]]:
     """Conditions over `observations b` alone."""
     parts: list[str] = []
     values: list[Any] = []
@@ -87,7 +86,7 @@ def _sighting_conditions(where: Filter) -> tuple[list[str], list[Any]]:
 def where_observations(where: Filter, version: str) -> Statement:
     """Conditions over `observations b` joined with `facts f`."""
     parts, values = _conditions(where, "f")
-    sighting, times = _sighting_conditions(where)
+    sighting, times = sighting_conditions(where)
     return " AND ".join([*parts, "f.version = ?", *sighting]), [*values, version, *times]
 
 
@@ -105,6 +104,12 @@ def where_offer_days(where: Filter, version: str) -> Statement:
         parts.append("d.day <= ?")
         values.append(where.last.isoformat())
     return " AND ".join(parts), values
+
+
+def where_prices(where: Filter, version: str) -> Statement:
+    """Conditions over `price_packs d`, but for the dates."""
+    parts, values = _conditions(where, "d")
+    return " AND ".join([*parts, "d.version = ?"]), [*values, version]
 
 
 def _joins(expressions: Sequence[str]) -> str:
@@ -130,21 +135,18 @@ def build_scan(
     ), values
 
 
-def build_count(where: Filter, by: Sequence[str], of: Distinct, version: str) -> Statement:
-    """One row per group: the group's values, then the distinct count."""
-    condition, values = where_observations(where, version)
-    expressions = [f"each_{field}.value" if field in _LISTS else _OBSERVATION[field] for field in by]
-    each = " ".join(f"LEFT JOIN json_each(f.{field}) each_{field}" for field in by if field in _LISTS)
-    names = ", ".join(expressions)
-    return (
-        f"SELECT {names + ', ' if by else ''}COUNT(DISTINCT {_DISTINCT[of]}) FROM observations b "
-        f"JOIN facts f ON f.id = b.facts {_joins([name for name in expressions if name[:5] != 'each_'])} {each} "
-        f"WHERE {condition} {'GROUP BY ' + names if by else ''}"
-    ), values
-
-
 def _match(clause: Sequence[str]) -> str:
     return f'"{" ".join(clause)}"'
+
+
+def match_all(query: Query) -> str:
+    """FTS5: the texts that have every clause."""
+    return " AND ".join(_match(clause) for clause in query.all_of)
+
+
+def match_none(query: Query) -> str:
+    """FTS5: the texts that have a clause that none may have."""
+    return " OR ".join(_match(clause) for clause in query.none_of)
 
 
 def build_search(query: Query, where: Filter, version: str, limit: int, offset: int) -> Statement:
@@ -152,16 +154,16 @@ def build_search(query: Query, where: Filter, version: str, limit: int, offset: 
 
     Per facts only the newest sighting is looked up, in the index: a common word matches every observation there is.
     """
-    sighting, times = _sighting_conditions(where)
+    sighting, times = sighting_conditions(where)
     facts, values = _conditions(where, "f")
     facts += ["f.version = ?", "seen IS NOT NULL"]
     values.append(version)
     if query.all_of:
         facts.append("f.text IN (SELECT rowid FROM texts_fts WHERE texts_fts MATCH ?)")
-        values.append(" AND ".join(_match(clause) for clause in query.all_of))
+        values.append(match_all(query))
     if query.none_of:
         facts.append("f.text NOT IN (SELECT rowid FROM texts_fts WHERE texts_fts MATCH ?)")
-        values.append(" OR ".join(_match(clause) for clause in query.none_of))
+        values.append(match_none(query))
     last = (
         "(SELECT b.{} FROM observations b WHERE "
         + " AND ".join(["b.facts = f.id", *sighting]) + " ORDER BY b.day DESC, b.observed_at DESC LIMIT 1)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 from config.errors import StoreError, UsageError
 from extract.observation import Crawl, Observation
+from index.buckets import By
 from index.columns import build_column, check_fields, check_groups, field_kinds, iso_day
 from index.content import (
     Fold,
@@ -22,15 +23,17 @@ from index.content import (
     last_of_each,
     observation_key,
     offer_day_key,
-    sort_groups,
     started_day,
     storable,
 )
 from index.offer_day import OfferDay
-from index.sqlite import sql
-from index.sqlite.contents import forget_rows, iter_contents
+from index.quantiles import PriceField, Quantiles, check_question, quantiles_by_scan
+from index.sqlite import crawl_packs, dropping, facts_packs, price_packs, pricing, sql
+from index.sqlite.contents import drop_orphans, forget_rows, iter_contents
+from index.sqlite.counting import Counter
 from index.sqlite.rows import OFFER_DAY_FIELDS, build_offer_day, offer_day_row, unpack
 from index.sqlite.schema import guard, open_reader, open_writer
+from index.sqlite.searching import newest_hits
 from index.sqlite.writer import Writer
 from index.stem import parse_query
 from index.store import Columns, Distinct, Filter, RecordName, SearchHit, WriteReport
@@ -55,6 +58,7 @@ class SqliteStore:
         self._writer: Writer | None = None
         self._readers: list[sqlite3.Connection] = []
         self._closed = False
+        self._counter, self._counting = Counter(), threading.Lock()
 
     # connections
 
@@ -91,6 +95,20 @@ class SqliteStore:
                         writer.connection.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def _snapshot(self) -> Iterator[sqlite3.Connection | None]:
+        """Several statements that see one state of the file. None while there is no file."""
+        with guard(self.path):
+            connection = self._read()
+            if connection is None or connection.in_transaction:
+                yield connection
+                return
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("COMMIT")
+
     def _rows(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         with guard(self.path):
             connection = self._read()
@@ -115,6 +133,7 @@ class SqliteStore:
             writer.connection.execute(
                 "INSERT OR REPLACE INTO crawls VALUES (?, ?, ?, ?, ?)",
                 (crawl.id, crawl.market, started_day(crawl), crawl.started.isoformat(), crawl.model_dump_json()))
+            self._pack(writer, first=crawl.id)
 
     def crawls(self, market: Sequence[str] = (), first: date | None = None, last: date | None = None) -> list[Crawl]:
         rows = self._rows(
@@ -154,7 +173,11 @@ class SqliteStore:
         total = WriteReport()
         for batch in in_batches(days):
             with self._transaction() as writer:
-                total = add_reports(total, _put_days(writer.connection, batch)[0])
+                report, written = _put_days(writer.connection, batch)
+                if report.written:
+                    price_packs.drop_weeks(writer.connection, {
+                        (day.version, day.market, price_packs.week_of(day.day.isoformat())[0]) for day in written})
+                total = add_reports(total, report)
         return total
 
     def replace_offer_days(self, market: str, version: str, first: date, days: Iterable[OfferDay]) -> WriteReport:
@@ -165,21 +188,31 @@ class SqliteStore:
                 "CREATE TEMP TABLE IF NOT EXISTS kept (offer TEXT, day TEXT, PRIMARY KEY (offer, day)) WITHOUT ROWID"
             )
             execute("DELETE FROM temp.kept")
+            cells, repeated = price_packs.PriceCells(), False
             for batch in in_batches(days):
                 report, written = _put_days(writer.connection, batch)
                 total = add_reports(total, report)
-                writer.connection.executemany(
+                new = writer.connection.executemany(
                     "INSERT OR IGNORE INTO temp.kept VALUES (?, ?)",
                     [(day.offer, day.day.isoformat()) for day in written],
-                )
+                ).rowcount
+                repeated = repeated or new < len(written)
+                cells.add_days(written)
             execute(
                 "DELETE FROM offer_days WHERE version = ? AND market = ? AND day >= ? "
                 "AND (offer, day) NOT IN (SELECT offer, day FROM temp.kept)", (version, market, first.isoformat()))
+            if repeated:  # of an offer and day given twice the last stands: only the rows tell which
+                price_packs.drop_range(writer.connection, version, market, first, None)
+                price_packs.drop_weeks(writer.connection, {(version, market, key[0]) for key in cells.cells})
+                price_packs.pack_waiting(writer.connection, version, market)
+            else:
+                price_packs.put_since(writer.connection, version, market, first, cells)
             execute("DELETE FROM temp.kept")
         return total
 
     def drop_offer_days(self, market: str, version: str, first: date, last: date | None = None) -> int:
         with self._transaction() as writer:
+            price_packs.drop_range(writer.connection, version, market, first, last)
             return writer.connection.execute(
                 "DELETE FROM offer_days WHERE version = ? AND market = ? AND day >= ? AND day <= ?",
                 (version, market, first.isoformat(), last.isoformat() if last else "~")).rowcount
@@ -233,13 +266,22 @@ class SqliteStore:
         wanted = self._version(version)
         if wanted is None:
             return []
-        rows = self._rows(*sql.build_count(where, by, of, wanted))
-        days = [place for place, field in enumerate(by) if field == "day"]
-        groups = [(list(row[:-1]), int(row[-1])) for row in rows]
-        for values, _ in groups:
-            for place in days:
-                values[place] = iso_day(values[place])
-        return sort_groups([(tuple(values), count) for values, count in groups])
+        with self._counting, self._snapshot() as connection:
+            return [] if connection is None else self._counter.count(connection, where, by, of, wanted)
+
+    def quantiles(
+        self, where: Filter, by: By, split: Sequence[str], field: PriceField, at: Sequence[float],
+        *, with_flagged: bool = False, version: str | None = None,
+    ) -> list[Quantiles]:
+        check_question(by, split, at)
+        wanted = self._version(version)
+        if not pricing.is_packed(where, split):
+            return quantiles_by_scan(self, where, by, split, field, at, with_flagged=with_flagged, version=wanted)
+        with self._snapshot() as connection:
+            if connection is None or wanted is None:
+                return []
+            return pricing.quantiles(
+                connection, where, by, split, field, at, wanted, with_flagged=with_flagged)
 
     def search(self, text: str, where: Filter, limit: int = 20, offset: int = 0) -> list[SearchHit]:
         check_page(limit, offset)
@@ -247,12 +289,16 @@ class SqliteStore:
         query = parse_query(text)
         if wanted is None or (query.empty and text.strip()):
             return []
+        with self._counting, self._snapshot() as connection:
+            rows = None if connection is None else newest_hits(
+                connection, self._counter, query, where, wanted, limit, offset)
+        if rows is None:
+            rows = self._rows(*sql.build_search(query, where, wanted, limit, offset))
         return [
             SearchHit(
                 market=market, listing=listing, title=title, vendor=vendor, substances=unpack(substances),
                 day=date.fromordinal(day), score=1.0)
-            for market, listing, title, vendor, substances, day in self._rows(
-                *sql.build_search(query, where, wanted, limit, offset))]
+            for market, listing, title, vendor, substances, day in rows]
 
     # care
 
@@ -264,7 +310,73 @@ class SqliteStore:
         with self._transaction() as writer:
             removed = forget_rows(writer.connection, crawl=crawl, vendor=vendor, market=market)
             writer.forget_caches()
+        self._pack_all()
         return removed
+
+    def versions(self) -> list[str]:
+        with guard(self.path):
+            connection = self._read()
+            return [] if connection is None else dropping.versions(connection)
+
+    def drop_version(self, version: str) -> int:
+        if version == self.current_version():
+            raise UsageError(f"readers see version {version}.", remedy="Flip to another one first.")
+        if version not in self.versions():
+            return 0
+        removed = 0
+        with self._transaction() as writer:
+            writer.forget_caches()
+            dropping.drop_derived(writer.connection, version)
+        more: int | None = 1
+        while more:
+            with self._transaction() as writer:
+                more = dropping.drop_days(writer.connection, version)
+                removed += more
+        more = 0
+        while more is not None:
+            with self._transaction() as writer:
+                more = dropping.drop_observations(writer.connection, version)
+                removed += more or 0
+        with self._transaction() as writer:
+            drop_orphans(writer.connection)
+            writer.forget_caches()
+        return removed
+
+    def rebuild(self, progress: Callable[[str, int, int], None] = lambda what, done, total: None) -> Mapping[str, int]:
+        if self._read() is None:
+            return {}
+        with self._transaction() as writer:
+            facts_packs.rebuild(writer.connection)
+            writer.forget_caches()
+            crawls = crawl_packs.all_crawls(writer.connection)
+            crawl_packs.drop_strays(writer.connection)
+            markets = price_packs.markets(writer.connection)
+        for start in range(0, len(crawls), crawl_packs.AT_ONCE):  # others can write in between
+            progress("crawls", start, len(crawls))
+            with self._transaction() as writer:
+                crawl_packs.drop_packs(writer.connection, crawls[start : start + crawl_packs.AT_ONCE])
+                self._pack(writer)
+        self._pack_all(progress)
+        packs = 0
+        for done, (version, market) in enumerate(markets):
+            progress("markets", done, len(markets))
+            with self._transaction() as writer:
+                packs += price_packs.repack(writer.connection, version, market)
+        return {"crawls": len(crawls), "prices": packs}
+
+    def _pack(self, writer: Writer, first: str | None = None) -> int:
+        writer.facts, left = crawl_packs.pack_pending(
+            writer.connection, writer.facts, first=first, most=crawl_packs.AT_ONCE)
+        return left
+
+    def _pack_all(self, progress: Callable[[str, int, int], None] = lambda what, done, total: None) -> None:
+        """Packs what is not packed, some crawls at a time: others can write in between."""
+        total, left = 0, 1
+        while left:
+            with self._transaction() as writer:
+                left = self._pack(writer)
+            total = total or left
+            progress("crawls", total - left, total)
 
     def digest(self) -> Mapping[str, str]:
         with guard(self.path):

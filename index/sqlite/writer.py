@@ -11,6 +11,8 @@ import orjson
 
 from extract.observation import Observation
 from index.content import micros
+from index.sqlite.crawl_packs import drop_packs
+from index.sqlite.facts_packs import Facts
 from index.sqlite.rows import (
     Row,
     count_values,
@@ -62,11 +64,14 @@ class Writer:
         self._next: dict[str, int] = {}
         self._pending: dict[str, list[Row]] = {}
         self._data_version = -1
+        self.facts: Facts | None = None
+        """As last packed; None: not known here."""
 
     def forget_caches(self) -> None:
         """After a failed transaction, or when another process has written: ids known here may be gone."""
         for cache in (self._names, self._quotes, self._facts, self._texts):
             cache.clear()
+        self.facts = None
 
     def _start(self) -> None:
         version = self.connection.execute("PRAGMA data_version").fetchone()[0]
@@ -202,4 +207,7 @@ class Writer:
         execute(_PUT_FACTS, pending["facts"])
         before = self.connection.total_changes
         execute(_PUT, rows)
-        return self.connection.total_changes - before
+        written = self.connection.total_changes - before
+        if written:
+            drop_packs(self.connection, {row[0] for row in rows})
+        return written

@@ -81,7 +81,20 @@ def _globals(
 
 def _register() -> None:
     # the commands hang themselves on `app`; heavy libraries are imported inside them, so that --help is quick
-    from monitor.cli import ask, care, collect, demo, markets, publish, reviewing, sessions, upkeep  # noqa: F401
+    from monitor.cli import (  # noqa: F401
+        alerts,
+        ask,
+        care,
+        collect,
+        demo,
+        markets,
+        publish,
+        reviewing,
+        schedule,
+        sessions,
+        status,
+        upkeep,
+    )
 
 
 def main() -> None:

@@ -1,11 +1,9 @@
-"""Commands that care for what is there: status, forget, fx, market."""
+"""Commands that care for what is there: forget, fx, market."""
 
 from __future__ import annotations
 
-import shutil
-from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -17,41 +15,6 @@ fx_app = typer.Typer(help="Exchange rates.", no_args_is_help=True)
 market_app = typer.Typer(help="The markets that are defined.", no_args_is_help=True)
 app.add_typer(fx_app, name="fx")
 app.add_typer(market_app, name="market")
-
-
-@app.command()
-def status(context: typer.Context) -> None:
-    """What the store holds: crawls by market and outcome, first and last, the extractor's version; paused markets."""
-    from monitor.state import State, state_path
-
-    state = current(context)
-    with State(state_path(state.settings.data_dir)) as kept:
-        pauses = {pause.market: pause for pause in kept.pauses()}
-    for pause in pauses.values():
-        note(f"{pause.market} is paused since {pause.since:%Y-%m-%d %H:%M} UTC: {pause.reason}. "
-             f"Then: dropline session set {pause.market}")  # fmt: skip
-    with state.store() as store:
-        note(f"Store {state.settings.store_url}, extractor version {store.current_version() or 'none yet'}.")
-        by_market: dict[str, list[Any]] = {}
-        for crawl in store.crawls():
-            by_market.setdefault(crawl.market, []).append(crawl)
-        rows = []
-        for market, crawls in sorted(by_market.items()):
-            outcomes = Counter(str(crawl.outcome) for crawl in crawls)
-            rows.append(
-                {
-                    "market": market,
-                    "crawls": len(crawls),
-                    **{name: outcomes[name] for name in sorted(outcomes)},
-                    "first": crawls[0].started.isoformat(),
-                    "last": crawls[-1].started.isoformat(),
-                    "listings in the last": crawls[-1].listings,
-                    "paused": pauses[market].reason if market in pauses else None,
-                }
-            )
-        if not rows:
-            note("The store is empty: try `dropline demo`, or import a table.")
-        write_rows(rows, state.form)
 
 
 @app.command()
@@ -108,17 +71,21 @@ def _known_imports(state: Context) -> str:
 @fx_app.command("import")
 def fx_import(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CSV with the columns date,base,quote,rate,source.")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV with the columns date,base,quote,rate,source, or a central bank's XML.")
+    ],
 ) -> None:
-    """Bring in a table of daily rates; it comes before the ECB's history that is built in."""
-    from extract.fx import read_rates
+    """Bring in a table of daily rates; it comes before the ECB's history that is built in. Files of the Bank of Russia
+    and of the National Bank of Kazakhstan are read too (their formats were not verified against the sites)."""
+    from extract.fx import write_rates
+    from extract.fx_banks import read_rate_file
     from monitor.workspace import rates_folder
 
     state = current(context)
-    rates = read_rates(file)
+    rates = read_rate_file(file)
     folder = rates_folder(state.settings)
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(file, folder / f"{file.stem}.csv")
+    write_rates(rates, folder / f"{file.stem}.csv")
     note("Observations that are stored already keep their rates.")
     write_rows([{"file": file.name, "rates": len(rates)}], state.form)
 
@@ -128,8 +95,11 @@ def market_list(context: typer.Context) -> None:
     """The markets that are defined, with their zone."""
     from crawler.market import list_markets, load_market
 
-    rows = []
-    for identity in list_markets():
-        defined = load_market(identity)
-        rows.append({"market": defined.id, "name": defined.name, "tz": defined.tz, "demo": defined.demo})
-    write_rows(rows, current(context).form)
+    state, rows = current(context), []
+    own = (state.settings.markets_dir,)
+    mine = set(list_markets(own)) - set(list_markets())
+    for identity in list_markets(own):
+        defined = load_market(identity, own)
+        rows.append({"market": defined.id, "name": defined.name, "tz": defined.tz, "demo": defined.demo,
+                     "own": identity in mine})  # fmt: skip
+    write_rows(rows, state.form)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -16,7 +16,12 @@ from monitor.cli.output import csv_line, note, progress, write_line, write_rows
 if TYPE_CHECKING:
     from crawler.replay import ParsedFile
     from crawler.tables.importer import ImportReport, Rejected
+    from monitor.crawling import Stored
+    from monitor.held import Held
 
+Identity = Annotated[
+    Path | None, typer.Option(help="File with the age secret key that opens encrypted archives.", show_default=False)
+]
 Paths = Annotated[list[Path], typer.Argument(help="Files, folders or archives.", show_default=False)]
 
 
@@ -25,13 +30,16 @@ def crawl(
     context: typer.Context,
     markets: Annotated[list[str], typer.Argument(help="Ids of markets (`dropline market list`).", show_default=False)],
     archive: Annotated[bool, typer.Option(help="Keep the pages (scrubbed WARC, ended by `purge`).")] = True,
+    kind: Annotated[
+        Literal["full", "incremental"] | None,
+        typer.Option(help="What the crawl is recorded as; default: full for a market's first one."),
+    ] = None,
 ) -> None:
     """One polite crawl of each market now, through Tor. Refused without a recorded authorisation."""
     import asyncio
 
     from crawler.items import CrawlKind, CrawlOutcome
-    from crawler.log import log_path
-    from monitor.crawling import find_unstored, plan_crawl, run_crawl
+    from monitor.crawling import plan_crawl, run_crawl, store_crawl
     from monitor.ingest import Ingester
     from monitor.workspace import build_masker, build_observation_builder
 
@@ -51,30 +59,46 @@ def crawl(
                     planned,
                     masker=masker,
                     clock=lambda: datetime.now(UTC),
-                    kind=CrawlKind.INCREMENTAL if stored_already else CrawlKind.FULL,
+                    kind=CrawlKind(kind or ("incremental" if stored_already else "full")),
                     archive=archive,
                 )
             )
-            for left_over in find_unstored(settings.logs_dir, market.id, {*stored_already, done.id}):
-                ingester.add_log(left_over)  # of a crawl that was killed and not gone on with
-            stored = ingester.add_log(log_path(settings.logs_dir, done))
-            market_scope = stored.coverage_of()
-            rows.append(
-                {
-                    "crawl": stored.id,
-                    "outcome": str(stored.outcome),
-                    "listings": stored.listings,
-                    "coverage": None if market_scope is None else market_scope.value,
-                    "basis": None if market_scope is None else str(market_scope.basis),
-                    "pages": ", ".join(f"{count} {name}" for name, count in sorted(stored.pages.items())),
-                    "not stored": ", ".join(f"{count} {name}" for name, count in sorted(stored.dropped.items())),
-                }
-            )
+            results = store_crawl(settings, planned, done, ingester, masker=masker, now=datetime.now(UTC))
+            for one in results:
+                if one.held is not None:
+                    say_held(one.held)
+            rows.append(_crawl_row(results[-1]))
         ingester.settle()
     write_rows(rows, state.form)
-    if any(row["outcome"] != str(CrawlOutcome.COMPLETE) for row in rows):
+    if any(row["outcome"] != str(CrawlOutcome.COMPLETE) or row["held"] for row in rows):
         note("Not every crawl was complete: what they did not see is marked as a gap.")
         raise typer.Exit(3)
+
+
+def _crawl_row(result: Stored) -> dict[str, Any]:
+    crawl, market = result.crawl, result.crawl.coverage_of()
+    return {
+        "crawl": crawl.id,
+        "outcome": str(crawl.outcome),
+        "listings": crawl.listings,
+        "relists": len(crawl.relists),
+        "coverage": None if market is None else market.value,
+        "basis": None if market is None else str(market.basis),
+        "pages": ", ".join(f"{count} {name}" for name, count in sorted(crawl.pages.items())),
+        "not stored": ", ".join(f"{count} {name}" for name, count in sorted(crawl.dropped.items())),
+        "held": [] if result.held is None else [reason.field for reason in result.held.reasons],
+    }
+
+
+def say_held(held: Held) -> None:
+    """Tells a person why a crawl is kept aside, and what to look at."""
+    note(f"{held.crawl} is not accepted; it is kept aside, and the store stays as it was.")
+    for reason in held.reasons:
+        note(f"  {reason.text}")
+        if reason.bad:
+            note(f"    looks wrong: {reason.bad}" + (f"; looked right: {reason.good}" if reason.good else ""))
+    note(f"Look at the pages: dropline market held {held.crawl} --pages FOLDER")
+    note(f"Then: dropline market accept {held.crawl}, or: dropline market discard {held.crawl}")
 
 
 @app.command()
@@ -82,16 +106,20 @@ def parse(
     context: typer.Context,
     paths: Paths,
     market: Annotated[str, typer.Option(help="Whose pages these are.")],
+    identity: Identity = None,
 ) -> None:
     """What stands on saved pages: one JSON line a page, {"file", "outcome", "items"}. Nothing is stored."""
     from crawler.replay import iter_saved_pages, parse_saved
+    from monitor.crawling import load_market_pages, own_identities
     from monitor.workspace import build_masker
 
     state = current(context)
     unread: Counter[str] = Counter()
     refused = 0
     masker = build_masker(state.settings)
-    for page in parse_saved(market, iter_saved_pages(paths), masker=masker, observed_at=_newest(paths)):
+    saved = iter_saved_pages(paths, own_identities(state.settings, identity))
+    reader = load_market_pages(state.settings, market)
+    for page in parse_saved(market, saved, masker=masker, observed_at=_newest(paths), page_object=reader):
         line: dict[str, Any] = {"file": page.file, "outcome": page.outcome, "items": page.items}
         if page.reason:
             line["reason"] = page.reason
@@ -113,16 +141,17 @@ def replay(
     observed_at: Annotated[
         str | None, typer.Option(help="When they were saved (ISO 8601); default: the newest file's time.")
     ] = None,
+    identity: Identity = None,
 ) -> None:
     """Saved pages (folder, zip, tar, WARC) through the same page objects into the store, as one crawl."""
     from crawler.log import log_path
-    from crawler.market import load_market
     from crawler.replay import replay_saved
+    from monitor.crawling import load_market_pages, own_identities
     from monitor.ingest import Ingester
     from monitor.workspace import build_masker, build_observation_builder
 
     state = current(context)
-    record = load_market(market)
+    reader = load_market_pages(state.settings, market)
     moment = _newest(paths) if observed_at is None else _moment(observed_at)
     refused: list[str] = []
     with state.store() as store, progress() as bars:
@@ -134,12 +163,14 @@ def replay(
                 refused.append(f"{page.file}: {page.reason}")
 
         done, _ = replay_saved(
-            record,
+            reader.market,
             paths,
             masker=build_masker(state.settings),
             observed_at=moment,
             data_dir=state.settings.data_dir,
             progress=seen,
+            page_object=reader,
+            identities=own_identities(state.settings, identity),
         )
         ingester = Ingester(store, build_observation_builder(state.settings), state.settings)
         stored = ingester.add_log(log_path(state.settings.logs_dir, done))

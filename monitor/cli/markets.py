@@ -1,4 +1,5 @@
-"""Commands for writing a market's definition: `market new`, `market check`."""
+"""Commands about markets: writing a definition (`new`, `check`), and crawls that were not accepted (`held`, `accept`,
+`discard`)."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import typer
 from config.errors import UsageError
 from monitor.cli.app import current
 from monitor.cli.care import market_app
+from monitor.cli.collect import Identity, say_held
 from monitor.cli.output import Format, note, write_json, write_rows
 
 Saved = Annotated[list[Path], typer.Argument(help="Saved pages: files, folders, archives.", show_default=False)]
@@ -19,17 +21,21 @@ Folder = Annotated[Path | None, typer.Option("--markets", help="Folder of your o
 
 
 @market_app.command("check")
-def market_check(context: typer.Context, market: str, paths: Saved, markets: Folder = None) -> None:
+def market_check(
+    context: typer.Context, market: str, paths: Saved, markets: Folder = None, identity: Identity = None
+) -> None:
     """What the definition reads from saved pages, field by field: how often filled, how often unread, examples."""
     from crawler.check import check_market
     from crawler.pages import load_pages
     from crawler.saved import iter_saved_pages
+    from monitor.crawling import own_identities
     from monitor.workspace import build_masker
 
     state = current(context)
-    reader = load_pages(market, () if markets is None else (markets,))
+    reader = load_pages(market, (markets or state.settings.markets_dir,))
+    saved = iter_saved_pages(paths, own_identities(state.settings, identity))
     check = check_market(
-        reader, iter_saved_pages(paths), masker=build_masker(state.settings), now=datetime.now(UTC)
+        reader, saved, masker=build_masker(state.settings), now=datetime.now(UTC)
     )
     if not check.pages:
         raise UsageError("there are no saved pages in it.", remedy="Name .html files, a folder, or an archive.")
@@ -78,7 +84,7 @@ def market_new(
     from crawler.saved import iter_saved_pages
 
     state = current(context)
-    parent = markets or state.settings.data_dir / "markets"
+    parent = markets or state.settings.markets_dir
     folder = parent / market
     if market in list_markets((parent,)):
         raise UsageError(f"there is a market {market!r} already.", remedy="Choose another id.")
@@ -91,6 +97,73 @@ def market_new(
     load_yaml(file, Market)  # what we drafted must at least be a market
     for one in guess.notes:
         note(one)
-    note(f"Next: dropline market check {market} --markets '{parent}' FILE…")
+    where = "" if markets is None else f" --markets '{parent}'"
+    note(f"Next: dropline market check {market}{where} FILE…")
     write_rows([{"market": market, "file": str(file), "to do": len(guess.notes)}], state.form)
 
+
+Crawl = Annotated[str, typer.Argument(help="Id of the held crawl.", show_default=False)]
+
+
+@market_app.command("held")
+def market_held(
+    context: typer.Context,
+    crawl: Annotated[str | None, typer.Argument(help="Only this one.", show_default=False)] = None,
+    pages: Annotated[Path | None, typer.Option(help="Folder to put its example pages into, as HTML.")] = None,
+    identity: Identity = None,
+) -> None:
+    """Crawls that were not accepted: which field, by how much, and a page that shows it beside one that does not."""
+    from monitor.crawling import own_identities
+    from monitor.held import find_held, iter_held, write_pages
+
+    state = current(context)
+    data_dir = state.settings.data_dir
+    every = list(iter_held(data_dir)) if crawl is None else [find_held(data_dir, crawl)]
+    if pages is not None:
+        if crawl is None:
+            raise UsageError("--pages is about one crawl.", remedy="Name it: market held CRAWL --pages FOLDER.")
+        written = write_pages(data_dir, every[0], pages, own_identities(state.settings, identity))
+        note(f"{len(written)} pages in {pages}. Vendors' names are in them: remove them when you have looked.")
+    rows = [
+        {"market": held.market, "crawl": held.crawl, "since": held.since.isoformat(), "listings": held.listings,
+         "field": reason.field, "reason": reason.text, "bad page": reason.bad, "good page": reason.good}
+        for held in every for reason in held.reasons
+    ]  # fmt: skip
+    if not rows:
+        note("No crawl is held.")
+    write_rows(rows, state.form)
+
+
+@market_app.command("accept")
+def market_accept(context: typer.Context, crawl: Crawl) -> None:
+    """Store a held crawl after all: its pages were read well, the market itself has changed."""
+    from monitor.held import find_held, take_back
+    from monitor.ingest import Ingester
+    from monitor.workspace import build_observation_builder
+
+    state = current(context)
+    held = find_held(state.settings.data_dir, crawl)
+    with state.store() as store:
+        ingester = Ingester(store, build_observation_builder(state.settings), state.settings)
+        stored = ingester.add_log(take_back(state.settings.data_dir, held))
+        ingester.settle()
+    note(f"If the market stays so, change bounds in its market.yml: {', '.join(one.field for one in held.reasons)}.")
+    write_rows([{"crawl": stored.id, "listings": stored.listings, "written": ingester.report.written}], state.form)
+
+
+@market_app.command("discard")
+def market_discard(
+    context: typer.Context, crawl: Crawl, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
+) -> None:
+    """Remove a held crawl with its archived pages, for good: its days stay a gap."""
+    from monitor.held import discard, find_held
+
+    state = current(context)
+    held = find_held(state.settings.data_dir, crawl)
+    if not yes:
+        say_held(held)
+        if not typer.confirm(f"Discard {held.crawl} for good?", err=True):
+            note("Nothing was discarded.")
+            return
+    discard(state.settings.data_dir, held)
+    write_rows([{"discarded": held.crawl, "listings": held.listings}], state.form)

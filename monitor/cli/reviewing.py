@@ -73,13 +73,21 @@ def review(
 def accept(
     context: typer.Context,
     term: Annotated[str, typer.Argument(help="As `dropline review` shows it.", show_default=False)],
-    substance: Annotated[str, typer.Option(help="Id of the substance it names.")],
+    substance: Annotated[str | None, typer.Option(help="Id of the substance it names.")] = None,
+    means: Annotated[
+        str | None, typer.Option(help="Of a value of a field: the unit, hiding type or region code it means.")
+    ] = None,
     strength: Annotated[str, typer.Option(help="strong, weak (a word with a harmless sense too) or class.")] = "strong",
 ) -> None:
-    """The term names that substance: into your own table of names. Listings are read so from now on."""
+    """The term names that substance, the value means that: into your own tables. Listings are read so from now on."""
+    if (substance is None) is (means is None):
+        raise UsageError("Accepted as what?", remedy="Give --substance for a name, or --means for a value of a field.")
     state = current(context)
     with _queue(state) as queue:
-        done = queue.accept(term, substance, datetime.now(UTC), strength)
+        if means is not None:
+            done = queue.accept_value(term, means, datetime.now(UTC))
+        elif substance is not None:
+            done = queue.accept(term, substance, datetime.now(UTC), strength)
     note("The extractor has a new version by this. When you have accepted all you want: dropline reextract")
     _write([done], state.form)
 
@@ -89,7 +97,7 @@ def reject(
     context: typer.Context,
     term: Annotated[str, typer.Argument(help="As `dropline review` shows it.", show_default=False)],
 ) -> None:
-    """The term names no substance (one accepted before leaves your table)."""
+    """The term names no substance, the value means nothing (what was accepted before leaves your tables)."""
     state = current(context)
     with _queue(state) as queue:
         done = queue.reject(term, datetime.now(UTC))
@@ -104,6 +112,8 @@ def reextract(
     partly: Annotated[bool, typer.Option("--partly", help="Flip though part of the logs could not be read.")] = False,
     trends: Annotated[bool, typer.Option(help="Show how each trend moves.")] = True,
     processes: Annotated[int, typer.Option(min=0, help="Reading processes; 0: as the work and machine suggest.")] = 0,
+    versions: Annotated[bool, typer.Option("--versions", help="Only list the versions that the store holds.")] = False,
+    drop: Annotated[str | None, typer.Option(help="Only remove this version; never the one that readers see.")] = None,
 ) -> None:
     """Read all logs again with the present extractor into a new version, show how trends move, and flip to it.
 
@@ -114,6 +124,8 @@ def reextract(
 
     if back and (flip or partly):
         raise UsageError("--back and --flip are opposites.", remedy="Give one of them.")
+    if (versions or drop is not None) and (back or flip or partly):
+        raise UsageError("--versions and --drop stand alone.", remedy="Leave the other options out.")
     state = current(context)
     settings = state.settings
     builder = build_observation_builder(settings)
@@ -122,6 +134,13 @@ def reextract(
             store, settings, kept, builder.version, build_reader(settings, builder, processes),
             lambda: datetime.now(UTC),
         )  # fmt: skip
+        if versions or drop is not None:
+            if drop is not None:
+                removed = worker.drop(drop)
+                note(f"Version {drop} is gone: {removed} rows. Those who went by it cannot go back to it.")
+            seen = store.current_version()
+            write_rows([{"version": one, "readers_see_it": one == seen} for one in store.versions()], state.form)
+            return
         if back:
             with _bars() as tell:
                 before, report = worker.back(tell)

@@ -34,7 +34,7 @@ def session_set(
 
     state = current(context)
     settings = state.settings
-    record = load_market(market)
+    record = load_market(market, (settings.markets_dir,))
     names: list[str] = []
     if not resume:
         now = datetime.now(UTC)

@@ -13,7 +13,7 @@ import typer
 
 from config.errors import DroplineError
 from monitor.cli.app import Context, app, current
-from monitor.cli.output import note, write_rows
+from monitor.cli.output import note, progress, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,9 +40,22 @@ def purge(
 
 
 @app.command()
-def doctor(context: typer.Context) -> None:
+def doctor(
+    context: typer.Context,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Make anew what the store derives for quick answers, and nothing else.")
+    ] = False,
+) -> None:
     """Check what this installation needs, and say how to get what is missing. Exit code 1 if something is."""
     state = current(context)
+    if rebuild:
+        with state.store() as store, progress() as bars:
+            task = bars.add_task("", total=None)
+            made = store.rebuild(lambda what, done, total: bars.update(
+                task, description=what, completed=done, total=total))
+        write_rows([{"what": what, "made": count} for what, count in made.items()], state.form)
+        note("Rebuilt." if made else "This store derives nothing for itself.")
+        return
     rows = list(_checks(state))
     write_rows(rows, state.form)
     if any(row["state"] == "missing" for row in rows):

@@ -12,8 +12,9 @@ import pytest
 from config.errors import StoreError, UsageError
 from extract.observation import Observation
 from index.columns import RECORDS
-from index.elastic.client import Patience, parse_address
-from index.elastic.mappings import build_mapping, index_name
+from index.elastic.address import parse_address
+from index.elastic.client import Patience
+from index.elastic.mappings import build_mapping, index_name, write_alias
 from index.elastic.store import ElasticStore
 from index.offer_day import OfferDay
 from index.store import Filter
@@ -42,10 +43,10 @@ def store(elastic_url: str, elastic_prefix: str) -> Iterator[ElasticStore]:
 
 def test_addresses() -> None:
     address = parse_address("https://ana:p%40ss@search.example:9243/my-study")
-    assert (address.node, address.prefix, address.user, address.password) == (
-        "https://search.example:9243", "my-study", "ana", "p@ss")
+    assert (address.nodes, address.prefix, address.user, address.password) == (
+        ("https://search.example:9243",), "my-study", "ana", "p@ss")
     assert "p@ss" not in address.shown
-    assert parse_address("http://localhost").node == "http://localhost:9200"
+    assert parse_address("http://localhost").nodes == ("http://localhost:9200",)
     assert parse_address("http://localhost").prefix == "dropline"
     for wrong in ("http://localhost/Upper", "http://localhost/a/b", "http://localhost/-x", "http://localhost:99999"):
         with pytest.raises(UsageError):
@@ -64,8 +65,8 @@ def test_every_field_has_a_strict_mapping() -> None:
 
 
 def test_names_of_indices() -> None:
-    assert index_name("dropline", "observation", "1.2") == "dropline-observations-1.2"
-    assert index_name("dropline", "offer_day", "1.2") == "dropline-offer-days-1.2"
+    assert index_name("dropline", "observation", "1.2") == "dropline-observations-1.2@base"
+    assert index_name("dropline", "offer_day", "1.2") == "dropline-offer-days-1.2@base"
     strange = {index_name("p", "observation", version) for version in ("A+b", "a+b", "a-b", "a b", "a/b", "Ж" * 300)}
     assert len(strange) == 6
     assert all(name == name.lower() and len(name) < 200 and not set(name) & set('+ /"*') for name in strange)
@@ -97,7 +98,7 @@ def test_a_silent_server() -> None:
 
 def test_a_read_only_index(store: ElasticStore) -> None:
     store.write(rows(3))
-    index = index_name(store.prefix, "observation", "1")
+    index = index_name(store.prefix, "observation", "1", "2031-03")
     store.client.indices.put_settings(index=index, settings={"index.blocks.read_only_allow_delete": True})
     with pytest.raises(StoreError, match="Free disk space"):
         store.write(rows(5))
@@ -108,9 +109,10 @@ def test_a_read_only_index(store: ElasticStore) -> None:
 
 
 def test_a_red_index_is_told_and_waited_for(store: ElasticStore, elastic_url: str) -> None:
-    index = index_name(store.prefix, "observation", "1")
+    index = index_name(store.prefix, "observation", "1", "2031-03")
     store.client.indices.create(
         index=index, mappings=build_mapping("observation", "1"), wait_for_active_shards="0",
+        aliases={write_alias(index): {}},
         settings={"index.routing.allocation.enable": "none"})
     with pytest.raises(StoreError, match="_cluster/health"):
         store.write(rows(5))
@@ -133,7 +135,7 @@ def test_a_red_index_is_told_and_waited_for(store: ElasticStore, elastic_url: st
 
 
 def test_another_schema_is_refused(store: ElasticStore) -> None:
-    index = index_name(store.prefix, "observation", "1")
+    index = index_name(store.prefix, "observation", "1", "2031-03")
     mapping: dict[str, Any] = build_mapping("observation", "1")
     mapping["_meta"]["schema"] = 99
     store.client.indices.create(index=index, mappings=mapping)

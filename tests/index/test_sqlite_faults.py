@@ -130,17 +130,18 @@ def test_an_older_schema_moves_forward(tmp_path: Path, monkeypatch: pytest.Monke
     store = SqliteStore(path)
     store.write(rows(4))
     store.close()
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", 2)
+    present = schema.SCHEMA_VERSION
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", present + 1)
     store = SqliteStore(path)
     with pytest.raises(StoreError, match="no way leads"):
         store.current_version()
     store.close()
-    monkeypatch.setitem(schema.MIGRATIONS, 1, lambda connection: connection.execute("CREATE TABLE later (x)"))
+    monkeypatch.setitem(schema.MIGRATIONS, present, lambda connection: connection.execute("CREATE TABLE later (x)"))
     store = SqliteStore(path)
     assert count(store) == 4
     store.close()
     connection = sqlite3.connect(path)
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (present + 1,)
     assert connection.execute("SELECT COUNT(*) FROM later").fetchone() == (0,)
     connection.close()
 

@@ -453,3 +453,28 @@ def test_digest_depends_on_content_alone(store_url: str, store: Store, tmp_path:
     assert dict(again.digest()) == dict(store.digest())
     again.close()
     other.close()
+
+
+def test_quantiles_and_dropped_versions(store: Store) -> None:
+    store.write(seen(number, version=version) for number in range(4) for version in (VERSION, "other"))
+    prices = {"unit": "g", "currency": "USD", "unit_price": 500, "region": "GE-TB"}
+    for version in (VERSION, "other"):
+        store.write_offer_days(
+            sighting_day(number, day, version=version, unit_price_usd=100 * number + day, **prices)
+            for number in range(4) for day in (1, 2))
+    store.set_current_version(VERSION)
+    found = store.quantiles(Filter(), "month", ("region",), "unit_price_usd", (0.0, 0.5, 1.0))
+    assert [(row.series, row.n, row.currency, row.values) for row in found] == [
+        (("GE-TB",), 8, None, (1.0, 151.5, 302.0))]
+    assert [row.n for row in store.quantiles(Filter(), "day", (), "unit_price", (0.5,))] == [4, 4]
+    assert store.quantiles(Filter(region=("RU",)), "week", (), "unit_price", (0.5,)) == []
+    assert store.versions() == sorted([VERSION, "other"])
+    before = store.count_distinct(Filter(), ("crawl",), "offer")
+    with pytest.raises(UsageError, match="readers see"):
+        store.drop_version(VERSION)
+    assert store.drop_version("other") == 12
+    assert store.drop_version("other") == 0
+    assert store.versions() == [VERSION]
+    store.rebuild()
+    assert store.count_distinct(Filter(), ("crawl",), "offer") == before
+    assert store.quantiles(Filter(), "month", ("region",), "unit_price_usd", (0.0, 0.5, 1.0)) == found

@@ -1,11 +1,11 @@
-"""Dream: shipping options (a table of name and price), how many ratings a listing has, and a wrong charset."""
+"""Dream: shipping options (a table of name and price) and how many ratings a listing has."""
 
 from __future__ import annotations
 
 import re
 
 from crawler.items import Listing, Page
-from crawler.pages import PageObject, ParsedPage
+from crawler.pages import PageObject
 from crawler.select import Tree, text_of
 
 _MORE = re.compile(r"And ([\d,. ]*\d) more rating", re.IGNORECASE)
@@ -14,26 +14,12 @@ _MORE = re.compile(r"And ([\d,. ]*\d) more rating", re.IGNORECASE)
 class Pages(PageObject):
     """Page object of Dream."""
 
-    def parse(self, page: Page) -> ParsedPage:
-        # Pages declare ISO-8859-1 at times, but are UTF-8 as the server said: a header wins over the page's word.
-        if "charset" not in page.content_type.lower() and _is_utf8(page.body):
-            page = page.model_copy(update={"content_type": "text/html; charset=utf-8"})
-        return super().parse(page)
-
     def adjust(self, listing: Listing, node: Tree, page: Page) -> Listing | None:
         if listing.seen_on != "detail":
             return listing
         rows = node.xpath("//tr[.//input[@name='shippingOption']]")
         shipping = dict.fromkeys(filter(None, map(_shipping, rows)))
         return listing.model_copy(update={"shipping": tuple(shipping), "feedback": _count_ratings(node)})
-
-
-def _is_utf8(body: bytes) -> bool:
-    try:
-        body.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _shipping(row: Tree) -> str:

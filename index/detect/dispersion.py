@@ -1,0 +1,106 @@
+"""Rate and dispersion of a baseline of counts (negative binomial, NB2: variance = mean + dispersion * mean^2)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.detect.base import Floats
+
+_OUTLYING = 2.58
+"""Standardised residuals above this lose weight as 1 / residual^2 (Noufaily et al. 2013)."""
+_BELIEVED = 0.3
+_SHRINK = 12.0
+"""Counts each weekday is given at the common rate before its own are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What a baseline says of the next count."""
+
+    rate: float
+    """Counts per unit of exposure."""
+    dispersion: float
+    uncertainty: float
+    """Variance of the estimated mean over its square: adds to the dispersion of a prediction."""
+    factors: tuple[float, ...] = (1.0,) * 7
+    """Of Monday to Sunday; 1 where the day of the week is not looked at."""
+
+    def mean(self, exposure: float, weekday: int) -> float:
+        return self.rate * exposure * self.factors[weekday]
+
+
+def fit_rate(
+    counts: Floats, exposure: Floats, how: Literal["moment", "ml"] = "moment", least_dispersion: float = 0.0,
+    weekdays: NDArray[np.int64] | None = None,
+) -> Rate:  # fmt: skip
+    """Rate of a baseline: all arrays of the same length, exposure above nought, counts known."""
+    factors = np.ones(7)
+    exposed = exposure
+    total = float(counts.sum())
+    if weekdays is not None and total > 0:
+        flat = total / float(exposure.sum())
+        # Each day's sum is held down to what one outlying day may add, so that a past surge on a Tuesday does not
+        # teach that Tuesdays are busy.
+        capped = np.minimum(counts, 3 * flat * exposure + 3)
+        for day in range(7):
+            mine = weekdays == day
+            factors[day] = (float(capped[mine].sum()) + _SHRINK) / (flat * float(exposure[mine].sum()) + _SHRINK)
+        exposed = exposure * factors[weekdays]
+    weights = np.ones_like(counts)
+    rate, dispersion = _moments(counts, exposed, weights, how)
+    # The first round finds what does not belong, the others what the rest says. One surge in the baseline makes the
+    # dispersion so great that nothing looks out of place: the first round does not believe more than 0.3.
+    dispersion = min(dispersion, _BELIEVED)
+    for _ in range(3):
+        mean = rate * exposed
+        residual = (counts - mean) / np.sqrt(mean + dispersion * mean**2)
+        weights = np.where(residual > _OUTLYING, (_OUTLYING / np.maximum(residual, _OUTLYING)) ** 2, 1.0)
+        rate, dispersion = _moments(counts, exposed, weights, how)
+    dispersion = max(dispersion, least_dispersion)
+    mean = rate * exposed
+    uncertainty = float(np.sum(weights**2 * (mean + dispersion * mean**2)) / np.sum(weights * mean) ** 2)
+    return Rate(rate, dispersion, uncertainty, tuple(float(factor) for factor in factors))
+
+
+def _moments(counts: Floats, exposure: Floats, weights: Floats, how: Literal["moment", "ml"]) -> tuple[float, float]:
+    # Half a count more than seen (Jeffreys): a baseline of noughts does not make the first listing a miracle.
+    rate = (float(weights @ counts) + 0.5) / float(weights @ exposure)
+    mean = rate * exposure
+    if how == "ml":
+        return rate, ml_dispersion(counts, mean, weights)
+    size = float(weights.sum())
+    excess = float(weights @ ((counts - mean) ** 2 * (size / max(size - 1, 1)) - mean))
+    return rate, max(0.0, excess / float(weights @ mean**2))
+
+
+def ml_dispersion(counts: Floats, mean: Floats, weights: Floats | None = None, greatest: float = 10.0) -> float:
+    """Dispersion of greatest likelihood for given means, by golden section on its logarithm; 0 if none fits better."""
+    use = np.ones_like(counts) if weights is None else weights
+
+    def log_likelihood(dispersion: float) -> float:
+        size = 1 / dispersion
+        gammas = np.array([math.lgamma(count + size) for count in counts]) - math.lgamma(size)
+        return float(
+            np.sum(use * (gammas + size * np.log(size / (size + mean)) + counts * np.log(mean / (size + mean))))
+        )
+
+    low, high = math.log(1e-5), math.log(greatest)
+    ratio = (math.sqrt(5) - 1) / 2
+    left, right = high - ratio * (high - low), low + ratio * (high - low)
+    value_left, value_right = log_likelihood(math.exp(left)), log_likelihood(math.exp(right))
+    for _ in range(40):
+        if value_left < value_right:
+            low, left, value_left = left, right, value_right
+            right = low + ratio * (high - low)
+            value_right = log_likelihood(math.exp(right))
+        else:
+            high, right, value_right = right, left, value_left
+            left = high - ratio * (high - low)
+            value_left = log_likelihood(math.exp(left))
+    best = math.exp((low + high) / 2)
+    return 0.0 if best < 2e-5 else best

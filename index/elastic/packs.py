@@ -1,0 +1,254 @@
+"""Packs: what a crawl's observations are counted by, as one compact record a crawl, so that distinct counts are exact
+and need no row of the index.
+
+A pack is derived and never trusted: it holds a mark of every row (32 bits of its content's digest), and is used only
+where the number of rows and the sum of their marks, as the cluster counts them now, are those of the pack. Any other is
+made anew from the index. Listings, offers and vendors are told apart by 64-bit BLAKE2b: among ten million of them the
+odds that any two are taken for one are 3 in a million.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from extract.observation import Observation
+from index.elastic.documents import Body, mark_of
+from index.store import Distinct, Filter
+
+FIELDS = (
+    "day", "market", "substance", "group", "form", "region", "stash", "kind", "vendor", "ships_from", "ships_to")
+"""What a pack knows of a row, beside its listing, offer and mark."""
+SOURCE_FIELDS = [*FIELDS, "listing", "offer", "mark"]
+_LISTS = ("ships_from", "ships_to")
+Row = tuple[Any, ...]
+"""Values of FIELDS (lists as tuples), then listing, offer, mark."""
+Whole = NDArray[Any]
+Group = tuple[str | None, ...]
+
+
+def row_of(seen: Observation, digest: str) -> Row:
+    """The row of an observation."""
+    return (
+        seen.day.isoformat(), seen.market, seen.substance, seen.group, seen.form, seen.region, seen.stash, seen.kind,
+        seen.vendor, seen.ships_from, seen.ships_to, seen.listing, seen.offer, mark_of(digest))
+
+
+def row_from(source: Body) -> Row:
+    """The row of a document."""
+    return (
+        *(source.get(name) for name in FIELDS[:-2]), *(tuple(source.get(name) or ()) for name in _LISTS),
+        source["listing"], source["offer"], source["mark"])
+
+
+def _hash(*parts: str) -> int:
+    return int.from_bytes(blake2b("\0".join(parts).encode(), digest_size=8).digest(), "little")
+
+
+def _narrow(codes: list[int], size: int) -> Whole:
+    return np.array(codes, dtype=np.uint8 if size <= 256 else np.uint16 if size <= 65_536 else np.uint32)
+
+
+@dataclass(frozen=True)
+class Pack:
+    """One crawl's rows. `codes` point into `labels`; `things` are the distinct listings and offers as hashes."""
+
+    labels: dict[str, list[Any]]
+    codes: dict[str, Whole]
+    things: dict[str, Whole]
+    marks: Whole
+
+    def __len__(self) -> int:
+        return len(self.marks)
+
+
+def build_pack(rows: Sequence[Row]) -> Pack:
+    """The pack of these rows; their order does not matter."""
+    labels: dict[str, list[Any]] = {}
+    codes: dict[str, Whole] = {}
+    things: dict[str, Whole] = {}
+    for place, field in enumerate(FIELDS):
+        known: dict[Any, int] = {}
+        found = [known.setdefault(row[place], len(known)) for row in rows]
+        labels[field], codes[field] = list(known), _narrow(found, len(known))
+    for place, field in ((-3, "listing"), (-2, "offer")):
+        seen: dict[tuple[str, str], int] = {}
+        found = [seen.setdefault((row[1], row[place]), len(seen)) for row in rows]
+        codes[field] = _narrow(found, len(seen))
+        things[field] = np.array([_hash(*each) for each in seen], dtype=np.uint64)
+    return Pack(labels, codes, things, np.array([row[-1] for row in rows], dtype=np.uint32))
+
+
+def dump_pack(pack: Pack) -> str:
+    """As text: base64 of zlib."""
+    arrays = [*((f"c:{name}", array) for name, array in pack.codes.items()),
+              *((f"t:{name}", array) for name, array in pack.things.items()), ("marks", pack.marks)]
+    head = orjson.dumps({
+        "labels": pack.labels, "arrays": [(name, array.dtype.str, len(array)) for name, array in arrays]})
+    body = b"".join([len(head).to_bytes(4, "little"), head, *(array.tobytes() for _, array in arrays)])
+    return base64.b64encode(zlib.compress(body, 1)).decode()
+
+
+def load_pack(text: str) -> Pack:
+    """The inverse of `dump_pack`."""
+    body = zlib.decompress(base64.b64decode(text))
+    place = 4 + int.from_bytes(body[:4], "little")
+    head = orjson.loads(body[4:place])
+    arrays: dict[str, Whole] = {}
+    for name, kind, length in head["arrays"]:
+        arrays[name] = np.frombuffer(body, dtype=kind, count=length, offset=place)
+        place += arrays[name].nbytes
+    labels = head["labels"]
+    for field in _LISTS:
+        labels[field] = [tuple(each) for each in labels[field]]
+    return Pack(
+        labels, {name[2:]: array for name, array in arrays.items() if name.startswith("c:")},
+        {name[2:]: array for name, array in arrays.items() if name.startswith("t:")}, arrays["marks"])
+
+
+def _keep(pack: Pack, field: str, good: Iterable[bool]) -> NDArray[np.bool_]:
+    return np.fromiter(good, dtype=bool)[pack.codes[field]]
+
+
+def mask_coarse(pack: Pack, where: Filter) -> NDArray[np.bool_]:
+    """Rows within the markets and days of a filter."""
+    mask = np.ones(len(pack), dtype=bool)
+    if where.market:
+        mask &= _keep(pack, "market", (label in where.market for label in pack.labels["market"]))
+    first = where.first.isoformat() if where.first else ""
+    last = where.last.isoformat() if where.last else "~"
+    if where.first or where.last:
+        mask &= _keep(pack, "day", (first <= label <= last for label in pack.labels["day"]))
+    return mask
+
+
+def mask_fine(pack: Pack, where: Filter) -> NDArray[np.bool_]:
+    """Rows within all of a filter but its crawls and listings."""
+    mask = mask_coarse(pack, where)
+    for field in ("group", "form", "stash", "kind", "vendor"):
+        wanted = getattr(where, field)
+        if wanted:
+            mask &= _keep(pack, field, (label in wanted for label in pack.labels[field]))
+    for field in _LISTS:
+        wanted = getattr(where, field)
+        if wanted:
+            mask &= _keep(pack, field, (not set(wanted).isdisjoint(label) for label in pack.labels[field]))
+    if where.substance:
+        mask &= _keep(pack, "substance", ((label or "unknown") in where.substance for label in
+                                          pack.labels["substance"]))
+    if where.region:
+        heads = tuple(f"{code}-" for code in where.region)
+        mask &= _keep(pack, "region", (
+            label is not None and (label in where.region or label.startswith(heads)) for label in
+            pack.labels["region"]))
+    return mask
+
+
+def agrees(pack: Pack, where: Filter, rows: int, marks: float) -> bool:
+    """Whether the pack's rows within the filter's markets and days are those that the cluster counts there."""
+    mask = mask_coarse(pack, where)
+    return int(mask.sum()) == rows and float(pack.marks[mask].sum(dtype=np.uint64)) == marks
+
+
+class Tally:
+    """Distinct things by group over many packs."""
+
+    def __init__(self, where: Filter, by: Sequence[str], of: Distinct) -> None:
+        self._where, self._by, self._of = where, by, of
+        self._counts: dict[Group, int] = defaultdict(int)
+        self._things: dict[Group, list[Whole]] = defaultdict(list)
+        self._held = 0
+
+    def add(self, crawl: str, pack: Pack) -> None:
+        """Counts a crawl's rows."""
+        rows = np.flatnonzero(mask_fine(pack, self._where))
+        if not len(rows):
+            return
+        keys = np.zeros(len(rows), dtype=np.int64)
+        options: list[list[Any]] = []
+        for field in self._by:
+            if field == "crawl":
+                options.append([crawl])
+                continue
+            codes, labels = pack.codes[field].astype(np.int64), pack.labels[field]
+            if field in _LISTS:  # a row counts under each of its values, or under none
+                rows, keys, values, labels = _spread(rows, keys, codes, labels)
+            else:
+                values = codes[rows]
+            keys = keys * max(len(labels), 1) + values
+            options.append(labels)
+        things, hashes, known = self._identify(pack, rows)
+        present, keys = np.unique(keys, return_inverse=True)
+        keys = keys.reshape(-1)
+        for key in present.tolist():
+            self._counts[_group(key, options)] += 0
+        keys, things = keys[known], things[known]
+        pairs = np.unique(keys * max(len(hashes), 1) + things)
+        owners = pairs // max(len(hashes), 1)
+        starts = np.flatnonzero(np.concatenate(([True], owners[1:] != owners[:-1]))) if len(owners) else owners
+        for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(pairs)], strict=False):
+            group = _group(int(present[owners[start]]), options)
+            if "crawl" in self._by:  # no other pack has anything to say about this group
+                self._counts[group] += end - start
+            else:
+                self._things[group].append(hashes[pairs[start:end] % max(len(hashes), 1)])
+                self._held += end - start
+        if self._held > 8_000_000:
+            self._fold()
+
+    def _identify(self, pack: Pack, rows: Whole) -> tuple[Whole, Whole, NDArray[np.bool_]]:
+        """For rows: code of the thing, the hashes that the codes point to, and whether there is a thing at all."""
+        if self._of != "vendor":
+            return pack.codes[self._of].astype(np.int64)[rows], pack.things[self._of], np.ones(len(rows), dtype=bool)
+        vendors, markets = pack.labels["vendor"], pack.labels["market"]
+        size = max(len(vendors), 1)
+        pairs = (pack.codes["market"].astype(np.int64) * size + pack.codes["vendor"])[rows]
+        distinct, places = np.unique(pairs, return_inverse=True)
+        hashes = np.array([
+            _hash(markets[pair // size], vendors[pair % size] or "") for pair in distinct.tolist()], dtype=np.uint64)
+        known = np.array([vendors[pair % size] is not None for pair in distinct.tolist()], dtype=bool)
+        return places.reshape(-1), hashes, known[places.reshape(-1)] if len(known) else np.zeros(0, dtype=bool)
+
+    def _fold(self) -> None:
+        self._held = 0
+        for group, parts in self._things.items():
+            self._things[group] = [np.unique(np.concatenate(parts))]
+            self._held += len(self._things[group][0])
+
+    def result(self) -> dict[Group, int]:
+        """Counts by group; also groups that have rows but nothing to count."""
+        self._fold()
+        return dict(self._counts) | {
+            group: self._counts.get(group, 0) + len(parts[0]) for group, parts in self._things.items()}
+
+
+def _spread(rows: Whole, keys: Whole, codes: Whole, labels: Sequence[tuple[str, ...]]) -> tuple[
+    Whole, Whole, Whole, list[str | None]
+]:
+    known: dict[str | None, int] = {}
+    lists = [[known.setdefault(value, len(known)) for value in dict.fromkeys(label or (None,))] for label in labels]
+    sizes = np.array([len(each) for each in lists], dtype=np.int64)
+    flat = np.array([value for each in lists for value in each], dtype=np.int64)
+    starts = np.concatenate(([0], np.cumsum(sizes)))[:-1]
+    mine = codes[rows]
+    times = sizes[mine]
+    within = np.arange(int(times.sum())) - np.repeat(np.cumsum(times) - times, times)
+    values = flat[np.repeat(starts[mine], times) + within]
+    return np.repeat(rows, times), np.repeat(keys, times), values, list(known)
+
+
+def _group(key: int, options: Sequence[Sequence[Any]]) -> Group:
+    found = []
+    for labels in reversed(options):
+        key, place = divmod(key, max(len(labels), 1))
+        found.append(labels[place])
+    return tuple(reversed(found))

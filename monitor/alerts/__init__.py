@@ -1,0 +1,1 @@
+"""Saved alerts: rules, their evaluation, what they fired."""

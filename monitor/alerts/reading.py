@@ -1,0 +1,75 @@
+"""The store as one evaluation sees it: its crawls are read once, and counts are asked of the crawls that matter."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+
+from extract.observation import Crawl
+from index.coverage import crawl_day
+from index.store import Columns, Distinct, Filter, RecordName, Store
+
+NARROW = 0.5
+"""Below this part of all crawls a count is asked by crawl: stores keep observations by crawl."""
+MOST_NAMED = 2_000
+"""Crawls named in one question at most."""
+
+
+class Reading:
+    """What measures ask of a Store (`crawls`, `count_distinct`, `scan`), read only.
+
+    With `known_at` crawls that ended later are not known yet: for back-tests. A day that only such crawls saw is then a
+    gap to every measure; offer-days of a day that earlier crawls saw as well are as they are now.
+    """
+
+    def __init__(self, store: Store, known_at: datetime | None = None) -> None:
+        self.store = store
+        self._all = [one for one in store.crawls() if known_at is None or known_since(one) <= known_at]
+        self._day = {one.id: crawl_day(one) for one in self._all}
+        self._digest: dict[str, str] = {}
+
+    def current_version(self) -> str | None:
+        return self.store.current_version()
+
+    def crawls(self, market: Sequence[str] = (), first: date | None = None, last: date | None = None) -> list[Crawl]:
+        return [
+            one for one in self._all
+            if (not market or one.market in market)
+            and (first is None or self._day[one.id] >= first) and (last is None or self._day[one.id] <= last)
+        ]  # fmt: skip
+
+    def digest_of(self, crawl: Crawl) -> str:
+        """Digest of a crawl's record: it changes where the crawl is written anew."""
+        found = self._digest.get(crawl.id)
+        if found is None:
+            body = crawl.model_dump_json().encode("utf-8", "surrogatepass")
+            found = self._digest[crawl.id] = hashlib.sha256(body).hexdigest()[:16]
+        return found
+
+    def count_distinct(
+        self, where: Filter, by: Sequence[str], of: Distinct, version: str | None = None
+    ) -> list[tuple[tuple[str | None, ...], int]]:
+        """As the store counts; a few days are asked by the crawls that ran on them."""
+        if where.first is not None and not where.crawl:
+            # a crawl begun up to two days before may have seen something on the first day
+            early = where.first - timedelta(days=2)
+            named = tuple(
+                one.id for one in self.crawls(where.market)
+                if early <= self._day[one.id] and (where.last is None or self._day[one.id] <= where.last)
+            )  # fmt: skip
+            if not named:
+                return []
+            if len(named) <= min(MOST_NAMED, NARROW * len(self._all)):
+                where = where.model_copy(update={"crawl": named})
+        return self.store.count_distinct(where, by, of, version)
+
+    def scan(
+        self, record: RecordName, where: Filter, fields: Sequence[str], version: str | None = None
+    ) -> Iterator[Columns]:
+        return self.store.scan(record, where, fields, version)
+
+
+def known_since(crawl: Crawl) -> datetime:
+    """When a crawl was known: at its end; UTC."""
+    return crawl.finished or crawl.started

@@ -1,0 +1,79 @@
+"""An alert in words: one sentence, and the command that shows what stands behind it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from datetime import timedelta
+
+from index.buckets import bucket_end
+from index.detect.series import Judgement
+from monitor.alerts.rule import Rule
+from monitor.alerts.walk import Firing
+
+SHOWN = 12
+"""Buckets before the fired one that the evidence goes back."""
+
+
+def number(value: float) -> str:
+    """A figure for people: no more digits than it is worth."""
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def tell_why(rule: Rule, labels: Mapping[str, str | None], unit: str, firing: Firing) -> str:
+    """One plain sentence: what, where, when, how much, against what."""
+    judgement = firing.judgement
+    when = f"{'in the week of' if rule.by == 'week' else 'on'} {judgement.bucket}"
+    where = ", ".join(str(value or "not stated") for name, value in labels.items() if name not in ("unit", "currency"))
+    what = f"{rule.title}{f' ({where})' if where else ''}"
+    lead = f"Still so after {firing.again} buckets: " if firing.again else ""
+    tail = " It was so already when the rule first ran." if firing.already else ""
+    return f"{lead}{what}: {_figure(rule, unit, judgement, when)}.{tail}"
+
+
+def _figure(rule: Rule, unit: str, judgement: Judgement, when: str) -> str:
+    of = f"{rule.measure}{f' ({unit})' if unit and unit != rule.measure else ''}"
+    if rule.test.kind == "first":
+        return f"first seen {when}, with {judgement.n} {rule.measure}"
+    if judgement.value is None:
+        cause = str(judgement.notes.get("cause", "nothing to be read"))
+        return f"{cause} {when}"
+    text = f"{of} {number(judgement.value)} {when}"
+    if judgement.baseline is not None:
+        text += f", where {number(judgement.baseline)} was to be expected"
+    bounds = [
+        f"{word} {number(bound)}" for word, bound in (("from", judgement.low), ("to", judgement.high))
+        if bound is not None
+    ]  # fmt: skip
+    return text + (f" ({' '.join(bounds)} would have been usual)" if bounds else "")
+
+
+def tell_query(rule: Rule, labels: Mapping[str, str | None], judgement: Judgement) -> str:
+    """The `dropline trends` command that shows the series up to the bucket."""
+    days = 7 if rule.by == "week" else 1
+    parts = ["dropline", "trends", rule.measure, "--by", rule.by]
+    filters: dict[str, str] = {
+        name.replace("_", "-"): ",".join(values) for name, values in rule.filter.model_dump().items() if values
+    }
+    for name in rule.split:
+        value = labels.get(name)
+        if value is not None:
+            filters[name] = value
+    for name, text in filters.items():
+        if name != "vendor":  # no option of `trends`
+            parts += [f"--{name}", text]
+    if rule.split:
+        parts += ["--split", ",".join(rule.split)]
+    if rule.of:
+        parts += ["--of", rule.of]
+    if rule.currency:
+        parts += ["--currency", rule.currency]
+    if rule.method != "stock":
+        parts += ["--method", rule.method]
+    if rule.with_flagged:
+        parts.append("--with-flagged")
+    first = judgement.bucket - timedelta(days=days * SHOWN)
+    parts += ["--from", first.isoformat(), "--to", bucket_end(judgement.bucket, rule.by).isoformat()]
+    return shlex.join(parts)

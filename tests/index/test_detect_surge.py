@@ -1,0 +1,144 @@
+"""Surges of counts: EARS by hand, the negative binomial by scipy, gaps and differing exposure."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from index.detect.exposure import effective_exposure
+from index.detect.series import Series
+from index.detect.surge import SurgeSettings, judge
+
+START = date(2024, 1, 1)
+
+
+def series(values: list[float], exposure: list[float] | None = None, step: int = 7) -> Series:
+    counts = np.array(values, dtype=float)
+    return Series(
+        tuple(START + timedelta(days=step * number) for number in range(len(values))),
+        counts,
+        np.nan_to_num(counts).astype(np.int64),
+        np.where(np.isnan(counts), 0.0, 1.0) if exposure is None else np.array(exposure, dtype=float),
+    )
+
+
+def quiet(count: int, mean: float = 6.0, seed: int = 1) -> list[float]:
+    return [float(number) for number in np.random.default_rng(seed).poisson(mean, count)]
+
+
+def test_ears_c2_by_hand() -> None:
+    """Baseline 4 6 5 7 3 5 5: mean 5, standard deviation sqrt(10 / 6); two days of lag; 3 deviations as published."""
+    published = SurgeSettings(
+        method="ears-c2", threshold=3.0, poisson_floor=False, min_ratio=1.0, min_count=0.0, min_baseline=7, carry=False
+    )
+    rows = judge(series([4, 6, 5, 7, 3, 5, 5, 20, 30, 9], step=1), published)
+    assert [row.skipped for row in rows[:9]] == ["no baseline yet"] * 9
+    last = rows[9]
+    deviation = (10 / 6) ** 0.5
+    assert last.baseline == pytest.approx(5.0)
+    assert last.notes["deviation"] == pytest.approx(deviation)
+    assert last.high == pytest.approx(5 + 3 * deviation)
+    assert last.score == pytest.approx(4 / deviation)
+    assert last.fired  # 9 > 8.87, the outbreak of the two days before left out of the baseline
+    assert not judge(series([4, 6, 5, 7, 3, 5, 5, 20, 30, 8], step=1), published)[9].fired
+
+
+def test_ears_default_limit_is_students() -> None:
+    settings = SurgeSettings(method="ears-c2", probability=0.002, min_ratio=1.0, min_count=0.0)
+    row = judge(series([10, 20, 10, 20, 10, 20, 15, 15, 15, 16], step=1), settings)[9]
+    assert row.high == pytest.approx(
+        row.baseline + stats.t.ppf(0.998, 6) * np.sqrt(1 + 1 / 7) * float(row.notes["deviation"])
+    )
+
+
+def test_negative_binomial_bound_is_scipys_quantile() -> None:
+    values = [4.0, 9, 2, 14, 7, 3, 11, 6, 5, 12, 2, 8, 4, 15, 6, 3]
+    settings = SurgeSettings(
+        spans=(1,), probability=0.01, min_ratio=1.0, min_count=0.0, min_dispersion=0.0, baseline=15, lag=0, carry=False
+    )
+    row = judge(series([*values[:15], 40.0]), settings)[15]
+    assert row.fired
+    # No count of this baseline is out of place, so the fit is that of the plain moments.
+    counts = np.array(values[:15])
+    mean = (counts.sum() + 0.5) / 15
+    dispersion = (np.sum((counts - mean) ** 2) * 15 / 14 - 15 * mean) / (15 * mean**2)
+    spread = dispersion + (mean + dispersion * mean**2) / (15 * mean**2)
+    law = stats.nbinom(1 / spread, 1 / (1 + spread * mean))
+    assert row.baseline == pytest.approx(mean)
+    assert row.high == law.ppf(0.99)
+    assert row.notes["probability"] == pytest.approx(law.sf(39), rel=1e-5)
+    assert row.score == pytest.approx(-np.log10(law.sf(39)), rel=1e-5)
+
+
+def test_high_is_the_greatest_value_that_does_not_fire() -> None:
+    for last in range(40):
+        row = judge(series([*quiet(40), 9.0, float(last)]), SurgeSettings())[-1]
+        assert row.fired == (last > row.high), last
+
+
+def test_a_surge_of_what_is_rare_shows_in_the_sum() -> None:
+    values = [1.0, 0, 0, 1, 0, 0, 0] * 12
+    surge = [1.0, 2, 1, 1, 2, 1, 2, 1, 1, 2, 1, 2, 2]
+    one = judge(series(values + surge, step=1), SurgeSettings(spans=(1,)))
+    sums = judge(series(values + surge, step=1), SurgeSettings())
+    assert not any(row.fired for row in one)
+    assert any(row.fired for row in sums[-13:])
+    assert not any(row.fired for row in sums[:-13])
+
+
+def test_more_crawls_are_no_surge() -> None:
+    values = quiet(30) + quiet(10, 12.0, seed=2)
+    same = judge(series(values), SurgeSettings())
+    twice = judge(series(values, [1.0] * 30 + [2.0] * 10), SurgeSettings())
+    assert any(row.fired for row in same[30:])
+    assert not any(row.fired for row in twice)
+
+
+def test_what_came_up_in_a_gap_is_no_surge() -> None:
+    values = [*quiet(30), float("nan"), float("nan"), 19.0, 6.0]
+    rows = judge(series(values), SurgeSettings())
+    assert [row.skipped for row in rows[30:32]] == ["gap: no crawl complete enough"] * 2
+    assert not rows[32].fired
+    assert rows[32].notes["exposure"] == 3.0
+    assert judge(series(values), SurgeSettings(carry=False))[32].fired  # the same count without a gap behind it
+
+
+def test_a_gap_does_not_hide_a_surge_that_is_greater() -> None:
+    assert judge(series([*quiet(30), float("nan"), 45.0]), SurgeSettings())[-1].fired
+
+
+def test_owed_exposure() -> None:
+    exposure = np.array([7.0, 7, 7, 0, 7, 7, 2, 7, 7, 0, 0, 0, 7])
+    assert list(effective_exposure(exposure, True, 2)) == [7, 7, 7, 0, 14, 7, 7, 12, 7, 0, 0, 0, 21]
+    assert list(effective_exposure(exposure, False, 2)) == list(exposure)
+
+
+def test_few_are_no_surge() -> None:
+    rows = judge(series([0.0] * 20 + [3.0]), SurgeSettings())
+    assert not rows[-1].fired
+    assert judge(series([0.0] * 20 + [6.0]), SurgeSettings())[-1].fired
+
+
+def test_friday_is_no_surge() -> None:
+    dice = np.random.default_rng(4)
+    means = np.where(np.arange(140) % 7 == 4, 14.0, 4.0)
+    values = [float(number) for number in dice.poisson(means)]
+    settings = SurgeSettings(spans=(1,), per_year=4.0)
+    assert sum(row.fired for row in judge(series(values, step=1), settings)) <= 2
+    assert sum(row.fired for row in judge(series(values, step=1), settings.retuned(weekday=False))) >= 2
+
+
+def test_false_alarms_are_about_what_was_allowed() -> None:
+    """Quiet overdispersed weeks, 400 years of them: single buckets fire at most as often as per_year says."""
+    dice = np.random.default_rng(8)
+    fired = judged = 0
+    for _ in range(60):
+        values = dice.negative_binomial(1 / 0.1, 1 / (1 + 0.1 * 8), size=160).astype(float)
+        rows = judge(series(list(values)), SurgeSettings(per_year=1.0, spans=(1,)))
+        fired += sum(row.fired for row in rows)
+        judged += sum(row.skipped is None for row in rows)
+    rate = fired / (judged * 7 / 365.25)
+    assert 0.3 < rate < 1.5

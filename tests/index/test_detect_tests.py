@@ -1,0 +1,304 @@
+"""Every kind of test: what it fires on, what it leaves alone, and that it knows nothing later than its bucket."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from index.detect.change import ChangeSettings
+from index.detect.down import DownSettings
+from index.detect.drift import DriftSettings, limit_variance, smoothing_weights
+from index.detect.first import FirstSettings, Sightings
+from index.detect.first import judge as judge_first
+from index.detect.kinds import SETTINGS, SeriesSettings, judge, parse_settings
+from index.detect.noise import Noise, estimate_noise
+from index.detect.quality import QualitySettings
+from index.detect.series import Judgement, Series
+from index.detect.surge import SurgeSettings
+from index.detect.threshold import ThresholdSettings
+
+START = date(2024, 1, 1)
+GAP = float("nan")
+
+
+def series(values: Any, step: int = 7, n: int = 40, exposure: Any = None) -> Series:
+    known = np.array(values, dtype=float)
+    seen = np.where(np.isnan(known), 0.0, 1.0) if exposure is None else np.array(exposure, dtype=float)
+    return Series(
+        tuple(START + timedelta(days=step * number) for number in range(len(known))),
+        known, np.where(np.isnan(known), 0, n), seen,
+    )  # fmt: skip
+
+
+def prices(count: int, sigma: float = 0.03, seed: int = 1) -> np.ndarray:
+    return 50 * np.exp(np.random.default_rng(seed).normal(0, sigma, count))
+
+
+def fired(rows: list[Judgement]) -> list[int]:
+    return [number for number, row in enumerate(rows) if row.fired]
+
+
+ALL: list[SeriesSettings] = [
+    ThresholdSettings(above=30, buckets=2), ChangeSettings(), ChangeSettings(average="mean", scale="linear"),
+    SurgeSettings(), SurgeSettings(method="ears-c2"), SurgeSettings(dispersion="ml", carry=False),
+    DriftSettings(), DriftSettings(scale="linear", span=6), DownSettings(), QualitySettings(most=0.5),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("chosen", ALL, ids=lambda one: f"{one.kind}-{ALL.index(one)}")
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_nothing_later_is_known(chosen: SeriesSettings, data: st.DataObject) -> None:
+    step = data.draw(st.sampled_from([1, 7, 30]))
+    seed = data.draw(st.integers(0, 10_000))
+    dice = np.random.default_rng(seed)
+    values = dice.poisson(dice.uniform(0.5, 40), 110).astype(float)
+    values[dice.random(110) < 0.1] = np.nan
+    if chosen.kind == "quality":
+        values = np.clip(values / 50, 0, 1)
+    whole = series(values, step=step, n=30, exposure=np.where(np.isnan(values), 0, dice.integers(1, 8, 110)))
+    cut = data.draw(st.integers(2, 109))
+    part = Series(whole.buckets[:cut], whole.values[:cut], whole.n[:cut], whole.exposure[:cut])
+    rows = judge(whole, chosen)
+    assert len(rows) == 110
+    assert judge(part, chosen) == rows[:cut]
+    assert judge(whole, chosen, since=whole.buckets[cut]) == rows[cut:]
+
+
+@pytest.mark.parametrize("chosen", [*ALL[:7], ALL[9]], ids=lambda one: f"{one.kind}-{ALL.index(one)}")
+def test_a_gap_is_neither_a_fall_nor_quiet(chosen: SeriesSettings) -> None:
+    values = prices(80) / 100 if chosen.kind == "quality" else prices(80)
+    values[60:63] = np.nan
+    rows = judge(series(values), chosen)
+    assert [row.skipped for row in rows[60:63]] == ["gap: no crawl complete enough"] * 3
+    assert all(row.value is None and not row.fired for row in rows[60:63])
+
+
+def test_settings_are_closed_and_described() -> None:
+    for kind, model in SETTINGS.items():
+        assert all(field.description for name, field in model.model_fields.items() if name != "kind"), kind
+    with pytest.raises(ValidationError, match="pervent"):
+        parse_settings({"kind": "change", "pervent": 10})
+    assert parse_settings({"kind": "change", "percent": 10}) == ChangeSettings(percent=10)
+    with pytest.raises(ValidationError, match="needs 'above' or 'below'"):
+        ThresholdSettings()
+    with pytest.raises(ValidationError, match="every value would fire"):
+        QualitySettings(least=0.9, most=0.1)
+
+
+def test_threshold_counts_known_buckets_in_a_row() -> None:
+    values = [1, 9, 1, 9, GAP, 9, 9, 1]
+    assert fired(judge(series(values), ThresholdSettings(above=5, buckets=3))) == [6]
+    assert fired(judge(series(values), ThresholdSettings(above=5, buckets=3, gap_breaks=True))) == []
+    assert fired(judge(series(values), ThresholdSettings(below=5))) == [0, 2, 7]
+    assert fired(judge(series([9, 1, 9]), ThresholdSettings(above=5, below=2, buckets=2))) == []  # two sides, no run
+
+
+def test_change_finds_a_step_and_says_how_far() -> None:
+    values = prices(60)
+    values[40:] *= 1.5
+    rows = judge(series(values), ChangeSettings())
+    assert fired(rows)[0] == 40
+    assert rows[40].baseline == pytest.approx(np.median(values[29:39]))  # ten weeks that end one week before
+    assert float(rows[40].notes["percent"]) == pytest.approx(100 * (values[40] / rows[40].baseline - 1))
+    assert not fired(judge(series(values), ChangeSettings(direction="down")))
+    assert fired(judge(series(values), ChangeSettings(percent=80))) == []
+
+
+def test_change_by_percent_is_exact_both_ways() -> None:
+    for off, direction in ((1.2, "up"), (0.8, "down")):
+        for slack, fires in ((1.001, True), (0.999, False)):
+            values = np.full(30, 100.0)
+            values[29] = 100 * (off ** slack if off > 1 else 1 - 0.2 * slack)
+            chosen = ChangeSettings(percent=20, z=0, direction=direction)
+            assert (fired(judge(series(values), chosen)) == [29]) is fires
+
+
+def test_a_restless_series_needs_more() -> None:
+    values = prices(60, sigma=0.25, seed=3)
+    values[59] = np.median(values) * 1.3
+    assert 59 not in fired(judge(series(values), ChangeSettings()))
+    assert 59 in fired(judge(series(values), ChangeSettings(z=0)))
+
+
+def test_few_offers_are_not_judged() -> None:
+    values = prices(40)
+    values[39] *= 3
+    row = judge(series(values, n=3), ChangeSettings())[39]
+    assert not row.fired
+    assert row.skipped == "fewer than 5 offers"
+
+
+def test_a_count_that_falls_to_nought_fires() -> None:
+    assert judge(series([*prices(40), 0.0]), ChangeSettings())[40].fired
+
+
+def test_ewma_limits_are_the_textbooks() -> None:
+    """sigma^2 lambda / (2 - lambda) (1 - (1 - lambda)^(2 k)): Montgomery, Statistical Quality Control, 9.2."""
+    for weight in (0.1, 0.2, 0.5):
+        for k in (1, 2, 5, 30):
+            weights = smoothing_weights(np.ones(k, dtype=bool), weight)
+            closed = 4.0 * weight / (2 - weight) * (1 - (1 - weight) ** (2 * k))
+            assert limit_variance(Noise(4.0, 0.0), weights) == pytest.approx(closed)
+
+
+def test_ewma_weights_are_the_recursion() -> None:
+    values, z = np.random.default_rng(1).normal(size=12), 0.0
+    for value in values:
+        z = 0.8 * z + 0.2 * value
+    assert float(smoothing_weights(np.ones(12, dtype=bool), 0.2) @ values) == pytest.approx(z)
+
+
+def test_variance_of_a_wandering_series_by_matrix() -> None:
+    weights = np.array([-0.25, -0.25, -0.25, -0.25, 0.0, 0.3, 0.7])
+    steps = np.arange(7)
+    covariance = 0.5 * np.minimum.outer(steps, steps) + 2.0 * np.eye(7)
+    assert Noise(2.0, 0.5).variance(weights) == pytest.approx(weights @ covariance @ weights)
+
+
+def test_noise_is_told_from_wandering() -> None:
+    dice = np.random.default_rng(2)
+    white = estimate_noise(dice.normal(0, 0.05, 4000), (1, 2, 4, 8))
+    assert white.noise == pytest.approx(0.05**2, rel=0.1)
+    assert white.walk < 0.02 * white.noise
+    walk = estimate_noise(np.cumsum(dice.normal(0, 0.02, 4000)), (1, 2, 4, 8))
+    assert walk.walk == pytest.approx(0.02**2, rel=0.2)
+    assert walk.noise < 0.5 * walk.walk
+
+
+def test_drift_finds_a_slow_rise_that_change_against_last_week_does_not() -> None:
+    values = prices(90, sigma=0.02, seed=5)
+    values[50:60] *= np.exp(np.linspace(0, 0.35, 10))
+    values[60:] *= math.exp(0.35)
+    rows = judge(series(values), DriftSettings())
+    assert 52 <= fired(rows)[0] <= 58
+    assert float(rows[60].notes["percent"]) > 15
+
+
+def test_drift_knows_that_prices_wander() -> None:
+    walk = 50 * np.exp(np.cumsum(np.random.default_rng(6).normal(0, 0.02, 400)))
+    aware = len(fired(judge(series(walk), DriftSettings(min_percent=0, min_sigma=0, spread=0))))
+    assert aware / 380 < 0.1
+
+
+def test_market_down_after_three_missed_days() -> None:
+    rows = judge(series([100.0] * 30 + [GAP] * 5 + [100.0] * 3, step=1), DownSettings())
+    assert fired(rows) == [32, 33, 34]
+    assert rows[32].notes["cause"] == "no complete crawl"
+    assert "too few" in str(rows[31].skipped)
+
+
+def test_a_week_of_seven_crawls_is_enough() -> None:
+    assert fired(judge(series([100.0] * 9 + [GAP], exposure=[7.0] * 9 + [0]), DownSettings())) == [9]
+    assert fired(judge(series([100.0] * 9 + [GAP], exposure=[1.0] * 9 + [0]), DownSettings())) == []
+
+
+def test_a_market_partly_seen_is_not_down() -> None:
+    seen = series([100.0] * 30 + [GAP] * 9, step=1)
+    partly = Series(seen.buckets, seen.values, np.where(np.isnan(seen.values), 30, 100), seen.exposure)
+    assert fired(judge(partly, DownSettings())) == []
+
+
+def test_where_crawls_fail_often_it_waits_longer() -> None:
+    shaky = [100.0, GAP, 100.0, 100.0, GAP, 100.0] * 12
+    assert fired(judge(series([*shaky, GAP, GAP, GAP], step=1), DownSettings())) == []
+    assert fired(judge(series([*shaky, *[GAP] * 12], step=1), DownSettings()))
+
+
+def test_next_to_no_listings_is_down_and_stays_down() -> None:
+    rows = judge(series([100.0] * 20 + [2.0] * 60, step=1), DownSettings())
+    assert fired(rows) == list(range(21, 80))
+    assert rows[21].notes["cause"] == "next to no listings"
+    assert not fired(judge(series([4.0] * 20 + [0.0] * 9, step=1), DownSettings()))  # too small to tell
+
+
+def test_quality_bounds_and_jump() -> None:
+    shares = [0.03] * 20 + [0.3, 0.03, 0.3, 0.3]
+    assert fired(judge(series(shares, step=1, n=100), QualitySettings())) == [23]
+    assert fired(judge(series([0.95] * 9 + [0.6, 0.6], n=100), QualitySettings(least=0.9, jump=None))) == [9, 10]
+    small = QualitySettings(most=0.1, jump=None, min_n=1)
+    assert fired(judge(series([0.2] * 5, n=5), small)) == []  # one in five: chance explains it
+    assert fired(judge(series([0.2] * 5, n=5), small.retuned(chance=False))) == [0, 1, 2, 3, 4]
+
+
+def sightings(*rows: dict[str, int] | None, version: str = "v1") -> list[Sightings]:
+    return [Sightings(START + timedelta(days=number), row, version) for number, row in enumerate(rows)]
+
+
+OLD = {"mdma": 9}
+
+
+def fired_values(rows: dict[str, list[Judgement]]) -> dict[str, date]:
+    return {value: row.bucket for value, found in rows.items() for row in found if row.fired}
+
+
+def test_first_fires_once_when_confirmed() -> None:
+    days = [OLD] * 30 + [{**OLD, "metonitazene": 1}, None, {**OLD, "metonitazene": 1}, {**OLD, "metonitazene": 5}]
+    rows = judge_first(sightings(*days), FirstSettings())
+    assert fired_values(rows) == {"metonitazene": START + timedelta(days=32)}
+    assert [row.skipped for row in rows["metonitazene"]] == ["not confirmed yet", None]
+    assert rows["metonitazene"][1].notes["first"] == "2024-01-31"
+
+
+def test_first_in_number_needs_no_second_bucket() -> None:
+    rows = judge_first(sightings(*[OLD] * 30, {**OLD, "metonitazene": 3}), FirstSettings())
+    assert list(fired_values(rows)) == ["metonitazene"]
+
+
+def test_one_misreading_is_not_news() -> None:
+    days = [OLD] * 30 + [{**OLD, "gbl": 1}] + [OLD] * 40 + [{**OLD, "gbl": 1}]
+    assert fired_values(judge_first(sightings(*days), FirstSettings())) == {}
+
+
+def test_first_is_silent_in_the_burn_in_of_the_market() -> None:
+    rows = judge_first(sightings(*[{"mdma": 9, f"s{number}": 9} for number in range(28)]), FirstSettings())
+    assert fired_values(rows) == {}
+    assert rows["mdma"][0].skipped == "burn-in of the market"
+
+
+def test_a_new_vocabulary_is_learned_in_silence() -> None:
+    old = sightings(*[OLD] * 40)
+    new = [
+        Sightings(START + timedelta(days=40 + number), {**OLD, "2c-b": 8, **({"dmt": 8} if number > 8 else {})}, "v2")
+        for number in range(20)
+    ]
+    assert list(fired_values(judge_first([*old, *new], FirstSettings()))) == ["dmt"]
+    named = [Sightings(row.bucket, row.values, row.vocabulary, frozenset({"mdma", "2c-b"})) for row in old]
+    assert set(fired_values(judge_first([*named, *new], FirstSettings()))) == {"2c-b", "dmt"}  # v1 could have named it
+
+
+def test_forgotten_values_return() -> None:
+    days = [{**OLD, "gbl": 2}] * 30 + [OLD] * 50 + [{**OLD, "gbl": 4}]
+    assert fired_values(judge_first(sightings(*days), FirstSettings())) == {}
+    assert list(fired_values(judge_first(sightings(*days), FirstSettings(forget_days=40)))) == ["gbl"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), cut=st.integers(1, 79))
+def test_first_knows_nothing_later(seed: int, cut: int) -> None:
+    dice = np.random.default_rng(seed)
+    days = [
+        Sightings(
+            START + timedelta(days=number),
+            None if dice.random() < 0.1 else {f"s{int(value)}": int(dice.integers(1, 4)) for value in dice.integers(0, 30, 4)},
+            f"v{number // 35}",
+        )
+        for number in range(80)
+    ]  # fmt: skip
+    whole, part = judge_first(days, FirstSettings()), judge_first(days[:cut], FirstSettings())
+    before = {
+        value: kept for value, rows in whole.items() if (kept := [row for row in rows if row.bucket < days[cut].bucket])
+    }
+    assert part == before
+    late = judge_first(days, FirstSettings(), since=days[cut].bucket)
+    after = {
+        value: kept for value, rows in whole.items() if (kept := [row for row in rows if row.bucket >= days[cut].bucket])
+    }
+    assert late == after

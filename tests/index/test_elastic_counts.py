@@ -1,0 +1,174 @@
+"""Distinct counts from packs: the same as on SQLite, whatever happened to the observations since a pack was made."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from extract.observation import Kind, Observation, Stash
+from index.columns import COUNT_FIELDS
+from index.elastic.mappings import pack_index
+from index.elastic.packs import FIELDS, Row, Tally, agrees, build_pack, dump_pack, load_pack
+from index.elastic.store import ElasticStore
+from index.sqlite.store import SqliteStore
+from index.store import Distinct, Filter
+
+START = datetime(2031, 3, 29, 12, tzinfo=UTC)
+OF: tuple[Distinct, ...] = get_args(Distinct)
+
+
+def observations(seed: int, offers: int = 120, crawls: int = 5) -> list[Observation]:
+    chance = random.Random(seed)
+    rows = []
+    for number in range(offers):
+        fields: dict[str, Any] = {
+            "market": chance.choice(("lantern", "harbour")), "listing": f"L{number // 3}", "offer": f"o{number:04d}",
+            "vendor": chance.choice((None, "k:1", "k:2", "k:3")), "form": chance.choice((None, "pill")),
+            "substances": chance.choice(((), ("mdma",), ("cocaine", "mdma"))), "title": f"Item {number}",
+            "region": chance.choice((None, "GE", "GE-TB", "GE-AJ", "GEX")), "stash": chance.choice((None, *Stash)),
+            "kind": chance.choice((Kind.OFFER, Kind.JOB)), "ships_from": chance.choice(((), ("DE",), ("DE", "NL"))),
+            "ships_to": chance.choice(((), ("EU",), ("WORLD", "EU")))}
+        for crawl in range(crawls):
+            if chance.random() < 0.8:
+                moment = START + timedelta(days=crawl, seconds=number)
+                rows.append(Observation(
+                    **fields, version="1", crawl=f"{fields['market']}-{crawl}", observed_at=moment, day=moment.date(),
+                    ready=chance.randrange(9)))
+    return rows
+
+
+@pytest.fixture
+def stores(elastic_url: str, tmp_path: Path) -> Iterator[tuple[ElasticStore, SqliteStore]]:
+    cluster = ElasticStore(f"{elastic_url}/counts-{uuid.uuid4().hex[:10]}", few=-1)  # never too few for packs
+    plain = SqliteStore(tmp_path / "plain.db")
+    yield cluster, plain
+    cluster.destroy()
+    cluster.close()
+    plain.close()
+
+
+QUESTIONS = [
+    (Filter(), ()),
+    (Filter(), ("crawl",)),
+    (Filter(), ("crawl", "substance", "vendor")),
+    (Filter(region=("GE",)), ("crawl", "stash")),
+    (Filter(region=("GE-TB",), kind=("offer",)), ("day", "form")),
+    (Filter(substance=("unknown", "mdma")), ("substance", "market")),
+    (Filter(vendor=("k:1", "k:3"), ships_to=("EU",)), ("ships_from", "ships_to")),
+    (Filter(first=date(2031, 3, 30), last=date(2031, 4, 1)), ("region", "kind")),
+    (Filter(market=("harbour",), crawl=("harbour-1", "harbour-2")), ("market", "group")),
+    (Filter(listing=("L3",)), ("crawl",)),
+    (Filter(stash=("magnet",), form=("pill",)), ("ships_to",)),
+    (Filter(market=("nowhere",)), ("crawl",)),
+    (Filter(), COUNT_FIELDS),
+]
+
+
+def assert_same(cluster: ElasticStore, plain: SqliteStore) -> None:
+    for where, by in QUESTIONS:
+        for of in OF:
+            assert cluster.count_distinct(where, by, of) == plain.count_distinct(where, by, of), (where, by, of)
+
+
+def packs(cluster: ElasticStore) -> int:
+    cluster.client.indices.refresh(index=f"{cluster.prefix}-packs-*")
+    return int(cluster.client.count(index=f"{cluster.prefix}-packs-*")["count"])
+
+
+@pytest.mark.elasticsearch
+def test_counts_are_those_of_sqlite_after_whatever_happens(stores: tuple[ElasticStore, SqliteStore]) -> None:
+    cluster, plain = stores
+    rows = observations(1)
+    for store in stores:
+        store.write(rows)
+    assert packs(cluster) == 10
+    assert_same(cluster, plain)
+    # a few rows of old crawls change: the packs that this writes know only those, and are seen through
+    again = ElasticStore(f"{cluster.address.nodes[0]}/{cluster.prefix}", few=-1)
+    changed = [row.model_copy(update={"form": "crystal", "vendor": "k:9"}) for row in rows[5:300:29]]
+    for store in (again, plain):
+        assert store.write(changed).written == len(changed)
+    assert_same(again, plain)
+    # a crawl moves over the end of a month
+    moved = [
+        row.model_copy(update={"observed_at": row.observed_at + timedelta(days=4), "day": row.day + timedelta(days=4)})
+        for row in rows if row.crawl == "lantern-1"]
+    for store in (again, plain):
+        store.write(moved)
+    assert_same(cluster, plain)
+    assert dict(again.digest()) == dict(plain.digest())
+    # packs that are gone or damaged by someone are made anew
+    cluster.client.indices.delete(index=pack_index(cluster.prefix, "1"))
+    fresh = ElasticStore(f"{cluster.address.nodes[0]}/{cluster.prefix}", few=-1)
+    assert_same(fresh, plain)
+    assert packs(fresh) == 10
+    for store in (fresh, plain):
+        store.forget(vendor="k:1")
+        store.forget(crawl="harbour-2")
+    pattern = f"{cluster.prefix}-packs-*"
+    for hit in cluster.client.search(index=pattern, size=100)["hits"]["hits"]:
+        assert "k:1" not in load_pack(hit["_source"]["pack"]).labels["vendor"]
+    assert_same(fresh, plain)
+    again.close()
+    fresh.close()
+
+
+@pytest.mark.elasticsearch
+def test_few_rows_are_paged_through(stores: tuple[ElasticStore, SqliteStore]) -> None:
+    cluster, plain = stores
+    for store in stores:
+        store.write(observations(2))
+    paging = ElasticStore(f"{cluster.address.nodes[0]}/{cluster.prefix}")
+    assert_same(paging, plain)
+    paging.close()
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from(("2031-03-01", "2031-03-02")), st.sampled_from(("a", "b")),
+        *(st.sampled_from((None, "x", "й")) for _ in range(5)), st.sampled_from(("offer", "job")),
+        st.sampled_from((None, "v", "w")), *(st.sampled_from(((), ("DE",), ("NL", "DE"))) for _ in range(2)),
+        st.sampled_from("LMN"), st.sampled_from("opqr"), st.integers(0, 2**32 - 1)),
+    max_size=40)
+
+
+@given(rows=ROWS, by=st.lists(st.sampled_from((*FIELDS, "crawl")), unique=True, max_size=4), of=st.sampled_from(OF))
+@settings(max_examples=150, deadline=None)
+def test_a_pack_counts_as_a_plain_loop_does(rows: list[Row], by: list[str], of: Distinct) -> None:
+    halves = {"c1": rows[: len(rows) // 2], "c2": rows[len(rows) // 2 :]}
+    tally = Tally(Filter(), by, of)
+    right: dict[tuple[Any, ...], set[tuple[str, str]]] = {}
+    for crawl, half in halves.items():
+        tally.add(crawl, load_pack(dump_pack(build_pack(half))))
+        for row in half:
+            thing = {"listing": row[-3], "offer": row[-2], "vendor": row[8]}[of]
+            keys: list[tuple[Any, ...]] = [()]
+            for field in by:
+                value = crawl if field == "crawl" else row[FIELDS.index(field)]
+                values = (value or (None,)) if isinstance(value, tuple) else (value,)
+                keys = [(*key, each) for key in keys for each in values]
+            for key in keys:
+                found = right.setdefault(key, set())
+                if thing is not None:
+                    found.add((row[1], thing))
+    assert tally.result() == {key: len(things) for key, things in right.items()}
+
+
+def test_a_pack_of_other_rows_does_not_agree() -> None:
+    rows: list[Row] = [
+        (f"2031-03-0{number % 3 + 1}", "a", *[None] * 5, "offer", None, (), (), f"L{number}", f"o{number}", number)
+        for number in range(9)]
+    pack = build_pack(rows)
+    assert agrees(pack, Filter(), 9, 36.0)
+    assert agrees(pack, Filter(first=date(2031, 3, 2)), 6, 27.0)
+    assert not agrees(pack, Filter(), 9, 37.0)
+    assert not agrees(pack, Filter(), 8, 36.0)
+    assert not agrees(pack, Filter(market=("b",)), 9, 36.0)

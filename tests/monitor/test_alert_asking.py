@@ -1,0 +1,187 @@
+"""Shared questions give every rule the very figures that `trends` gives, remembered or not."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from datetime import timedelta
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+from alert_market import START, VERSION, a_day, build_rule, derive, noon_after, open_state, seen_by
+from alert_market import build_crawl as crawl_of
+
+from index.export.question import Question, run_measure
+from index.open import open_store
+from index.store import Store
+from monitor.alerts.asking import RowCache, answer_group
+from monitor.alerts.evaluate import evaluate_all
+from monitor.alerts.reading import Reading
+from monitor.alerts.rule import Rule
+from monitor.alerts.shape import group_rules
+from monitor.alerts.watched import cut_series, has_regions_below
+
+DAYS = 56
+REGIONS = ("GE-TB", "GE-AJ", "DE")
+SUBSTANCES = ("mdma", "lsd", None)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Two markets, eight weeks, listings that come and go, prices that move, a missed day and a partial crawl."""
+    chance = random.Random(5)
+    found = open_store(f"sqlite:///{tmp_path_factory.mktemp('asking') / 'store.db'}")
+    births = {
+        (market, number): (chance.randrange(-20, DAYS), chance.randrange(3, 60))
+        for market in ("m", "w") for number in range(90)
+    }
+    for market, day in itertools.product(("m", "w"), range(DAYS)):
+        if (market, day) == ("w", 30):
+            continue
+        put(found, chance, births, market, day)
+    for market in ("m", "w"):
+        derive(found, market)
+    return found
+
+
+def put(store: Store, chance: random.Random, births: dict[tuple[str, int], tuple[int, int]], market: str, day: int) -> None:
+    crawl = crawl_of(day, market=market, coverage=0.4 if (market, day) == ("m", 20) else 1.0)
+    store.write_crawl(crawl)
+    rows = []
+    for (place, number), (born, life) in births.items():
+        if place == market and born <= day < born + life:
+            substance = SUBSTANCES[number % 3]
+            price = (200_000 + 1_000 * number) * chance.randrange(90, 110)
+            rows.append(seen_by(
+                crawl, number, prefix=f"{market}-", substances=(substance,) if substance else (),
+                region=REGIONS[number % 7 % 3], quantity=(1.0, 5.0)[number % 2], unit_price=price, unit_price_usd=price,
+                ready=max(0, 40 - day + born), vendor=f"t:{number % 15}", unit="unit" if substance == "lsd" else "g",
+            ))
+    store.write(rows)
+
+
+RULES = [
+    build_rule(id="a", filter={"substance": "mdma", "region": "GE-TB"}),
+    build_rule(id="b", filter={"substance": "lsd", "region": "DE"}),
+    build_rule(id="c", filter={"substance": "unknown", "region": "GE"}),
+    build_rule(id="d", filter={"market": "w"}, split=["substance"]),
+    build_rule(id="e", filter={"substance": ["lsd", "mdma"]}, by="week"),
+    build_rule(id="f", filter={"region": "GE"}, split=["region"], measure="offers"),
+    build_rule(id="g", filter={"market": "m", "substance": "mdma"}, measure="vendors"),
+    build_rule(id="h", filter={"market": "m", "substance": "mdma"}, measure="new"),
+    build_rule(id="i", filter={"market": "m"}, split=["substance"], measure="withdrawn", by="week"),
+    build_rule(id="j", filter={"market": "m"}, measure="returned", by="week"),
+    build_rule(id="k", filter={"substance": "mdma", "region": "GE-TB", "market": "m"}, measure="price"),
+    build_rule(id="l", filter={"substance": "mdma", "region": "GE-TB", "market": "m"}, measure="price", column="standard"),
+    build_rule(id="m", filter={"substance": "lsd", "market": "m"}, measure="price", column="q75", by="week"),
+    build_rule(id="n", filter={"substance": "mdma", "market": "m"}, measure="turnover", by="week"),
+    build_rule(id="o", filter={"market": "m"}, measure="share", split=["substance"], by="week"),
+    build_rule(id="p", filter={"market": "m"}, measure="coverage", by="week"),
+    build_rule(id="q", filter={"market": "m"}, measure="concentration", by="week"),
+]
+
+
+def figures(store: Store, rule: Rule, rules: list[Rule]) -> dict[tuple[object, ...], tuple[float | None, int]]:
+    """(value, n) by series and bucket, as the rule sees them in a question shared with others."""
+    reading = Reading(store)
+    groups = group_rules(rules)
+    group = next(one for one in groups if any(member.id == rule.id for member, _ in one.members))
+    pins = next(pins for member, pins in group.members if member.id == rule.id)
+    found = answer_group(reading, group, START, a_day(DAYS - 1))
+    assert found is not None
+    answer, _ = found
+    if has_regions_below(group.shape, pins, rule, list(answer.cells)):
+        [group] = group_rules([rule], [rule.id])
+        pins = group.members[0][1]
+        found = answer_group(reading, group, START, a_day(DAYS - 1))
+        assert found is not None
+        answer, _ = found
+    result = {}
+    for one in cut_series(answer, group.shape, rule, pins, len(answer.ask.buckets) - 1):
+        labels = tuple(value for name, value in sorted(one.labels.items()) if name not in ("unit", "currency"))
+        for bucket, value, n in zip(one.points.buckets, one.points.values, one.points.n, strict=True):
+            if np.isfinite(value):
+                result[bucket, labels] = (float(value), int(n))
+    return result
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[f"{rule.id}-{rule.measure}-{rule.column}" for rule in RULES])
+def test_the_figures_are_those_of_trends(store: Store, rule: Rule) -> None:
+    question = Question(
+        measures=(rule.measure,), by=rule.by, split=rule.split,
+        where=rule.filter.to_filter(START, a_day(DAYS - 1)),
+    )
+    expected = {}
+    for row in run_measure(store, question, rule.measure):
+        value = row.value if rule.column == "value" else cast("float | None", row.extras[rule.column])
+        # q75 of a gap, and a standard of nothing, are no figures
+        if row.value is not None and value is not None and (row.n or rule.measure not in ("price", "share")):
+            labels = tuple(value for _, value in sorted(row.splits.items()))
+            expected[row.bucket, labels] = (value, row.n)
+    got = figures(store, rule, RULES)
+    assert expected
+    assert {key: value for key, (value, _) in got.items()} == pytest.approx({key: value for key, (value, _) in expected.items()})
+    if rule.column != "standard":  # there n is of the offers at that quantity
+        assert {key: n for key, (_, n) in got.items()} == {key: n for key, (_, n) in expected.items()}
+
+
+def test_remembered_figures_are_the_same(store: Store, tmp_path: Path) -> None:
+    reading = Reading(store)
+    with open_state(tmp_path) as state:
+        cache = RowCache(state.db)
+        for group in group_rules(RULES):
+            first = answer_group(reading, group, START, a_day(40), cache)
+            assert first is not None
+            fresh = first[1]
+            assert fresh is not None
+            cache.put(fresh.question, fresh.rows, fresh.oldest)
+            again = answer_group(reading, group, START, a_day(40), cache)
+            assert again is not None
+            assert again[1] is not None
+            assert again[1].rows == {}
+            assert again[0].cells == first[0].cells
+            later = answer_group(reading, group, START, a_day(DAYS - 1), cache)
+            plain = answer_group(reading, group, START, a_day(DAYS - 1))
+            assert later is not None
+            assert plain is not None
+            assert later[0].cells == plain[0].cells
+            assert later[1] is not None
+            if group.shape.by == "day" and group.shape.measure in ("listings", "offers", "vendors", "price", "new"):
+                assert min(later[1].rows) == a_day(41)
+
+
+def test_a_new_market_and_a_missing_one_move_no_total(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 's.db'}")
+
+    def put_counts(market: str, day: int, count: int) -> None:
+        crawl = crawl_of(day, market=market)
+        store.write_crawl(crawl)
+        store.write([seen_by(crawl, number, prefix=market) for number in range(count)])
+
+    for day in range(60):
+        put_counts("m", day, 60 + day % 3)
+        if day < 40:
+            put_counts("w", day, 80)
+        if day >= 20:
+            put_counts("x", day, 90)
+    rules = [
+        build_rule(id="jump", test={"kind": "change"}),
+        build_rule(id="low", test={"kind": "threshold", "below": 200}, on_first_run="hold"),
+    ]
+    with open_state(tmp_path) as state:
+        for day in range(17, 60):
+            assert evaluate_all(store, state, rules, noon_after(day)).changes.fired == []
+    store.close()
+
+
+def test_only_crawls_known_by_then(store: Store) -> None:
+    moment = noon_after(10)
+    reading = Reading(store, moment)
+    assert {one.market for one in reading.crawls()} == {"m", "w"}
+    assert all((one.finished or one.started) <= moment for one in reading.crawls())
+    assert len(reading.crawls()) == 22
+    assert reading.crawls(("m",), a_day(3), a_day(4)) == store.crawls(("m",), a_day(3), a_day(4))
+    assert reading.current_version() == VERSION
+    assert max(one.started for one in reading.crawls()) - min(one.started for one in reading.crawls()) == timedelta(days=10)
