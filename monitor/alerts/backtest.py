@@ -10,8 +10,9 @@ from datetime import UTC, date, datetime, timedelta
 from config.errors import UsageError
 from index.buckets import bucket_of
 from index.coverage import crawl_day, zone_of
-from index.detect.base import TestSettings
-from index.detect.scoring import AlarmRate, Period
+from index.detect.base import YEAR, TestSettings
+from index.detect.first import FirstSettings
+from index.detect.scoring import AlarmRate, Period, rate_of
 from index.detect.series import Judgement
 from index.detect.tune import Tuning, pooled_rate, tune_by
 from index.measures.churn import ABSENT_DAYS
@@ -106,6 +107,10 @@ def backtest(
     confirmed = true_periods(told)
     judgements = [judged for _, judged in runs.values()]
     rate = pooled_rate(judgements, [[*events, *confirmed.get(key, ())] for key in runs])
+    if isinstance(rule.test.settings, FirstSettings) and runs:
+        # only what appears is judged: a value that does not appear is quiet all the time after the burn-in
+        days = (end - begin).days + (7 if rule.by == "week" else 1) - rule.test.settings.burn_in_days
+        rate = rate_of(rate.alarms, max(days, 1) / YEAR * len(runs))
     said = [each for run in judgements for each in run]
     return Backtest(
         rule, begin, end, reading.current_version() or "", tuple(hits), len(runs),
