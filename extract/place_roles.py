@@ -71,7 +71,7 @@ _SERVICE = re.compile(r"\b(?:reship\w*|drop service|services?)\W+(?:[^\W\d_]+\W+
 _BEHIND_TO = re.compile(
     r"[ \-–:]{0,3}(?:(?:free|fast|only|next|same|tracked|special|discreet)\W+)?(?:only|buyers?|customers?|orders?|"
     r"deliver\w*|ship\w*|domestic|ndd|n\.?d\.?d|1st class|first class|next day|day delivery|tracked|post(?:age)?\b|"
-    r"отправк\w*|доставк\w*|express|special delivery|to door|except|excluding|but not|кроме)"
+    r"отправк\w*|доставк\w*|express|special delivery|to door|wide\b|except|excluding|but not|кроме)"
 )
 _PLAIN_FROM = re.compile(r"\bfrom\W+(?:the\W+)?$")
 _BEHIND_PLAIN = re.compile(
@@ -196,6 +196,8 @@ def _role_of_country(hit: Hit, left: str, right: str) -> tuple[str, ...]:
     if (hit.short or hit.code in _POSTAL) and _PLAIN_FROM.search(left) and _BEHIND_PLAIN.match(right):
         return ("from",)  # `from UK, ships worldwide`
     if _BEHIND_TO.match(right) and not _ORIGIN.search(left):
+        return ("to",)
+    if hit.code == "EU" and _RUSSIAN_OVER.search(left):
         return ("to",)
     if hit.code in NEAR:
         if _RUSSIAN_OVER.search(left):

@@ -18,7 +18,7 @@ PIECES = (
     r"(?:bars?|pills?|tabs?|tablets?|caps?|capsules?|pellets?|blotters?|strips?|gummies|patches|hits|lozenges"
     r"|таб|табл|табле\w+|капс|капсул\w*|пилюл\w*|марок|марк[аи])"
 )
-COUNT_AHEAD = re.compile(rf"[ \t\u00a0,]{{0,2}}(?:{PIECES}(?!\w)[ \t\u00a0,.]{{1,2}})?$", re.IGNORECASE)
+COUNT_AHEAD = re.compile(rf"[ \t\u00a0,(]{{0,2}}(?:{PIECES}(?!\w)[ \t\u00a0,.(]{{1,2}})?$", re.IGNORECASE)
 COUNT_END = re.compile(
     r"[ \t\u00a0-]?(?:ct|count|pack|pk|packs?|box|blister|qty)(?!\w)|\s*(?:$|[\n|)\]*!;,]|[-–—] ?[^\W\d_]|\.(?:\s|$))",
     re.IGNORECASE,
@@ -49,6 +49,9 @@ SYRUP = re.compile(
     re.IGNORECASE,
 )
 """What makes an ounce a fluid one: codeine is sold by the bottle."""
+SYRUP_LEFT = re.compile(
+    r"(?<!\w)(?:syrup|lean|promethazine|wockhardt|tussionex|сироп\w*)\W{1,3}(?:[^\W\d_]+\W{1,2}){0,2}?$", re.IGNORECASE
+)
 FLUID_OUNCE_ML = Decimal("29.5735295625")
 EACH = re.compile(r"[ \t\u00a0,(]{0,2}(?:по|of|@|à|at)[ \t\u00a0]{1,2}$", re.IGNORECASE)
 PLUS = re.compile(r"[ \t\u00a0]?\+[ \t\u00a0]?$")
@@ -110,6 +113,7 @@ WORDS = re.compile(
     r"[ -](?P<amount_unit>[^\W\d_]{1,12})"
     r"|(?P<per>за|per|an|a|1 x)[ ](?P<per_unit>грамм|гр|г|gram|ounce|oz|pound|lb|kilo|kg|кило|унцию"
     r"|шт|штуку|таблетку|марку|pill|tablet|tab|unit|piece)"
+    r"|(?P<of_unit>gram|ounce|pound|kilo)(?=[ ]of[ ])"
     r"|(?P<qp>(?i:qp)|q\.p\.)|(?P<eighth>(?:an[ ])?eighth|1/8th|1/8(?![\d/.,]))"
     r"|(?P<ball>8[ -]?ball|eight[ -]?ball|eightball)|(?P<teenth>teenth|teener)"
     r")(?!\w)|(?<=/)(?P<slash>gram|ounce|oz|pound|lb|kg|kilo|unit|each|piece|pill|tab|tablet|g|gr|г|гр|грамм|шт)(?!\w)",
@@ -117,7 +121,8 @@ WORDS = re.compile(
 )
 STREET = {"eighth": ("0.125", "oz"), "ball": ("3.5", "g"), "teenth": ("0.0625", "oz")}
 """An '8 ball' is sold as 3.5 g; an eighth and a teenth are fractions of an ounce."""
-HINTS = AMOUNTS.keys() | PARTS.keys() | set(split_words("за per a an qp q teenth teener eightball"))
+HINTS = AMOUNTS.keys() | PARTS.keys()
+HINTS |= set(split_words("за per a an qp q teenth teener eightball gram ounce pound kilo"))
 LETTERS = re.compile(r"[^\W\d_]+")
 DIGIT_HINT = re.compile(r"[18](?=[ /b-])", re.IGNORECASE)
 NUMERO = frozenset({"№", "N", "No", "n"})

@@ -47,6 +47,7 @@ from extract.quantity_patterns import (
     STRENGTH_LEFT,
     STRENGTH_RIGHT,
     SYRUP,
+    SYRUP_LEFT,
     VESSEL,
     VESSEL_ML,
     WORDS,
@@ -95,13 +96,18 @@ def read_quantities(
 
 def _contents(text: str, found: list[FoundQuantity]) -> list[FoundQuantity]:
     """`ампулы 2 мл, 10 шт`: where ampoules or vials are counted, a small volume is what one of them holds."""
-    if any(one.unit == "oz" for one in found) and SYRUP.search(text) is not None:
-        found = [_fluid(one) if SYRUP.match(text, one.end) else one for one in found]
+    if any(one.unit == "oz" for one in found):
+        found = [_fluid(one) if _is_syrup(text, one) else one for one in found]
     if not any(one.unit == "ml" for one in found) or not any(one.base_unit == "unit" for one in found):
         return found
     if VESSEL.search(text) is None:
         return found
     return [one for one in found if one.unit != "ml" or one.count > 1 or one.base_amount > VESSEL_ML]
+
+
+def _is_syrup(text: str, one: FoundQuantity) -> bool:
+    left = SYRUP_LEFT.search(text, max(0, one.start - 40), one.start)
+    return left is not None or SYRUP.match(text, one.end) is not None
 
 
 def _fluid(one: FoundQuantity) -> FoundQuantity:
@@ -337,7 +343,7 @@ def _word(match: re.Match[str]) -> FoundQuantity | None:
         if unit is None or (kind == "amount_unit" and len(match[kind]) == 1 and not unit.cyrillic):
             return None
         return build_quantity(amount, unit, start, end)
-    if kind in {"per_unit", "slash"}:
+    if kind in {"per_unit", "slash", "of_unit"}:
         unit = find_unit(match[kind])
         if kind == "per_unit" and unit is not None and unit.base_unit == "unit" and match["per"].lower() in {"a", "an"}:
             return None  # 'a piece of', 'a tab'

@@ -48,7 +48,8 @@ class Denial:
                 # `аналог мефа`, but `гашиш не продаём, шишки есть`
                 kind = "after-no" if self._follows_name(cue, named) else "like"
             if kind in {"no", "like"}:
-                self._ends[cue.last] = cue
+                if cue.term.value != "either" or cue.last not in self._ends:  # a plain word says more than `either`
+                    self._ends[cue.last] = cue
             elif kind == "after-no":
                 self._after[cue.first] = cue
             elif kind == "gift":
@@ -141,7 +142,7 @@ class Denial:
         return any(cue.term.value == "drug" for cue in matches(self._doc, "cue"))
 
     def _only_next(self, cue: Match) -> bool:
-        return cue.term.value == "like" or self._doc.text[cue.start : cue.end].lower() in BUT_NOT_LISTS
+        return cue.term.value in {"like", "either"} or self._doc.text[cue.start : cue.end].lower() in BUT_NOT_LISTS
 
     def _is_number_sign(self, cue: Match) -> bool:
         """`No. 1`, `no 4`: a number follows the cue."""

@@ -149,10 +149,10 @@ class Places:
     @staticmethod
     def _counts(text: str, name: Name, start: int, end: int) -> bool:
         """Does this occurrence mean the place? Countries and far cities are judged later, by their role."""
-        if name.kind in ("country", "area", "far", "region"):
-            return True
         if name.capitals:
             return text[start:end].isupper()
+        if name.kind in ("country", "area", "far", "region"):
+            return True
         if name.cue or (name.weight and name.weight < _SMALL and not text[start].isupper()):
             if _PREPOSITION.search(text, max(0, start - 12), start):
                 return name.weight >= _SMALL or text[start].isupper()

@@ -44,9 +44,13 @@ def test_dashes_and_letters_that_are_no_price(extractor: Extractor, title: str) 
         ("Wockhardt 8 fl oz", None, "ml"),
         ("2 oz weed and a syrup recipe in the box over there by the way", "56.69904625", "g"),
         ("1oz kush", "28.349523125", "g"),
+        ("Codeine syrup 16oz", "473.176473", "ml"),
+        ("Kilo of weed", "1000", "g"),
+        ("price of a gram of coke today", "1", "g"),
+        ("1P-LSD 100mcg blotters (25)", "25", "unit"),
     ],
 )
-def test_ounces_of_syrup_are_fluid(extractor: Extractor, title: str, base: str | None, unit: str) -> None:
+def test_amounts(extractor: Extractor, title: str, base: str | None, unit: str) -> None:
     found = extractor.read({"title": title}).quantities
     if base is None:
         assert all(one.base_unit != "g" for one in found)
@@ -71,3 +75,12 @@ def test_origin_and_destination_are_about_the_parcel(extractor: Extractor) -> No
     assert {(one.code, one.role) for one in regions} == {("NL", "from"), ("WORLD", "to")}
     alone = extractor.read({"title": "cocaine 1g", "description": "Origin: Colombia. Very clean."}).regions
     assert alone == ()
+
+
+@pytest.mark.parametrize(
+    ("title", "code", "role"),
+    [("Weed 5g, Canada wide shipping", "CA", "to"), ("Кокаин 1г, отправка по ЕС", "EU", "to"),
+     ("Кокаин 1г, доставка по Европе", "EU", "to"), ("Кокаин 1г, отправка из Европы", "EU", "from")],
+)
+def test_all_over_a_country(extractor: Extractor, title: str, code: str, role: str) -> None:
+    assert (code, role) in {(one.code, one.role) for one in extractor.read({"title": title}).regions}
