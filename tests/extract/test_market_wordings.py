@@ -84,3 +84,13 @@ def test_origin_and_destination_are_about_the_parcel(extractor: Extractor) -> No
 )
 def test_all_over_a_country(extractor: Extractor, title: str, code: str, role: str) -> None:
     assert (code, role) in {(one.code, one.role) for one in extractor.read({"title": title}).regions}
+
+
+@pytest.mark.parametrize(
+    ("place", "code"),
+    [("Голландии", "NL"), ("Англии", "GB"), ("Белоруссии", "BY"), ("Кыргызстана", "KG"), ("Штатов", "US"), ("Кореи", "KR")],
+)
+def test_countries_by_their_other_names(extractor: Extractor, place: str, code: str) -> None:
+    regions = extractor.read({"title": "гашиш 1г", "description": f"Отправка из {place}"}).regions
+    assert [(one.code, one.role) for one in regions] == [(code, "from")]
+    assert extractor.read({"title": "гашиш 1г", "description": f"Импорт из {place}"}).regions == ()
