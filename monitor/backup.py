@@ -1,5 +1,6 @@
-"""One file with all that an installation cannot get again: store, state, logs, rates, authorisations and, if asked, the
-key. A tar whose last member is a manifest with the SHA-256 of every other.
+"""One file with all that an installation cannot get again: store, state, logs, rates, authorisations, rules of alerts,
+schedule, the operator's own names and markets and, if asked, the key and the channels (with their passwords).
+A tar whose last member is a manifest with the SHA-256 of every other.
 
 Left out on purpose: session cookies (secrets that expire) and the page archive (purged after 90 days anyway).
 """
@@ -28,7 +29,8 @@ from monitor.state import state_path
 
 MANIFEST = "manifest.json"
 STORE, STATE, KEY, AUTHORISATIONS = "store.sqlite", "state.db", "vendor.key", "authorisations.yml"
-FOLDERS = ("logs", "readings", "fx", "imports")
+SCHEDULE, CHANNELS = "schedule.yml", "channels.yml"
+FOLDERS = ("logs", "readings", "fx", "imports", "vocab", "alerts", "markets")
 """Folders below the data folder that go in whole."""
 FORMAT = 1
 _CHUNK = 2**20
@@ -123,14 +125,20 @@ def _iter_files(settings: Settings, store: Path, spare: Path, *, with_key: bool)
         yield STATE, spare / STATE
     if settings.authorisations_path.is_file():
         yield AUTHORISATIONS, settings.authorisations_path
+    if (settings.data_dir / SCHEDULE).is_file():
+        yield SCHEDULE, settings.data_dir / SCHEDULE
     for folder in FOLDERS:
         for path in sorted((settings.data_dir / folder).rglob("*")):
-            if path.is_file() and not path.is_symlink():
+            # tables made of the operator's names are made again
+            made = path.is_relative_to(settings.data_dir / "vocab" / "tables")
+            if path.is_file() and not path.is_symlink() and not made:
                 yield path.relative_to(settings.data_dir).as_posix(), path
     if with_key:
         if not settings.key_path.is_file():
             raise UsageError("there is no key yet.", file=settings.key_path, remedy="Leave out --with-key.")
         yield KEY, settings.key_path
+        if (settings.data_dir / CHANNELS).is_file():  # it holds passwords
+            yield CHANNELS, settings.data_dir / CHANNELS
 
 
 class _Hashing:
@@ -190,7 +198,7 @@ def restore_backup(settings: Settings, file: Path, progress: Progress = lambda n
         for member, path in targets.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(rough / member, path)
-            if member == KEY:
+            if member in {KEY, CHANNELS}:
                 path.chmod(0o600)
     return manifest
 
@@ -247,4 +255,6 @@ def _is_ours(name: str) -> bool:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name:
         return False
-    return name in {MANIFEST, STORE, STATE, KEY, AUTHORISATIONS} or (len(path.parts) > 1 and path.parts[0] in FOLDERS)
+    if len(path.parts) > 1:
+        return path.parts[0] in FOLDERS
+    return name in {MANIFEST, STORE, STATE, KEY, AUTHORISATIONS, SCHEDULE, CHANNELS}

@@ -24,19 +24,24 @@ LOGGED_AS = "purged.log"
 @app.command()
 def purge(
     context: typer.Context,
-    older_than: Annotated[int, typer.Option(min=0, help="Days; pages older than this are removed.")] = 90,
+    older_than: Annotated[int, typer.Option(min=0, help="Days; what is older is removed.")] = 90,
 ) -> None:
-    """Remove archived pages by age. Logs and observations stay; what was removed is written to the purge log."""
+    """Remove archived pages, and messages of alerts that were sent, by age. Logs, observations and alerts stay;
+    what was removed is written to the purge log."""
     from crawler.archive import purge as purge_archive
+    from monitor.delivery.outbox import Outbox
+    from monitor.state import State, state_path
 
     state = current(context)
     now = datetime.now(UTC)
+    with State(state_path(state.settings.data_dir)) as kept:
+        sent = Outbox(kept).forget_sent(now - timedelta(days=older_than))
     gone = purge_archive(state.settings.data_dir / "archive", timedelta(days=older_than), now)
     if gone:
         with (state.settings.data_dir / LOGGED_AS).open("a", encoding="utf-8") as log:
             log.writelines(f"{now.isoformat(timespec='seconds')} {one.path.name} {one.size}\n" for one in gone)
     write_rows([{"archive": one.path.name, "bytes": one.size} for one in gone], state.form)
-    note(f"{len(gone)} archives removed.")
+    note(f"{len(gone)} archives removed, {sent} sent messages forgotten.")
 
 
 @app.command()

@@ -170,6 +170,27 @@ def test_restored_installation_is_the_same_with_its_key(home: Settings, tmp_path
     assert b"secret cookie" not in file.read_bytes()
 
 
+@pytest.mark.parametrize("with_key", [False, True])
+def test_what_a_person_wrote_is_in_the_backup(home: Settings, tmp_path: Path, *, with_key: bool) -> None:
+    written = {"schedule.yml": "markets: {}\n", "alerts/mine.yml": "rules: []\n", "vocab/names.csv": "name\n",
+               "markets/mine/market.yml": "id: mine\n", "channels.yml": "channels: {}\n"}  # fmt: skip
+    for name, text in {**written, "vocab/tables/abc/names.csv": "made\n"}.items():
+        path = home.data_dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    write_backup(home, tmp_path / "b.tar", with_key=with_key, created=NOW, dropline="9")
+    new = Settings(data_dir=tmp_path / "new")
+    restore_backup(new, tmp_path / "b.tar")
+    for name, text in written.items():
+        path = new.data_dir / name
+        if name == "channels.yml" and not with_key:
+            assert not path.exists(), "passwords leave with the key only"
+        else:
+            assert path.read_text(encoding="utf-8") == text
+            assert path.stat().st_mode & 0o077 == 0
+    assert not (new.data_dir / "vocab" / "tables").exists()
+
+
 def test_backup_while_another_writes_is_of_one_moment(home: Settings, tmp_path: Path) -> None:
     writer = open_store(home.store_url)
     row = next(iter(writer.iter_contents("observation")))
