@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from config.errors import DroplineError
 from index.buckets import bucket_of
@@ -20,6 +21,7 @@ from monitor.alerts.records import Records, Run, series_key
 from monitor.alerts.rule import Rule
 from monitor.alerts.shape import Group, group_rules
 from monitor.alerts.watched import has_regions_below, is_closed
+from monitor.delivery.notice import Event
 from monitor.delivery.outbox import Outbox
 from monitor.state import State
 
@@ -146,7 +148,7 @@ def _evaluate(
         return apart
     with state.writing():
         for rule, run, series in judged:
-            send = None if outbox is None else (lambda alert, event: _put(outbox, alert, event, now))
+            send = None if outbox is None else partial(_put, outbox, now)
             records.note_version(rule, now)
             report.changes.add(record(records, rule, run, series, crowds, now, send))
             records.put_run(rule.id, run, now)
@@ -160,8 +162,8 @@ def _pace(rule: Rule) -> tuple[int, bool]:
     return rule.settle_hours, rule.test.kind == "down"
 
 
-def _put(outbox: Outbox, alert: Alert, event: object, now: datetime) -> None:
-    outbox.put(alert, event, now)  # type: ignore[arg-type]
+def _put(outbox: Outbox, now: datetime, alert: Alert, event: Event) -> None:
+    outbox.put(alert, event, now)
 
 
 def _remember(cache: RowCache, fresh: Fresh) -> None:
