@@ -29,7 +29,8 @@ def noon_after(number: int) -> datetime:
 
 
 def build_crawl(
-    day: int, *, market: str = "m", coverage: float | None = 1.0, late: int = 0, hour: int = 12, tz: str = "UTC"
+    day: int, *, market: str = "m", coverage: float | None = 1.0, late: int = 0, hour: int = 12, tz: str = "UTC",
+    listings: int = 0,
 ) -> Crawl:
     """A crawl of a day; `late`: days until it was known."""
     started = datetime.combine(a_day(day), time(hour), tzinfo=UTC)
@@ -40,6 +41,7 @@ def build_crawl(
     return Crawl(
         id=f"{market}-{day:04d}-{hour:02d}", market=market, kind=CrawlKind.FULL, started=started,
         finished=started + timedelta(minutes=30, days=late), outcome=CrawlOutcome.COMPLETE, coverage=(scope,), tz=tz,
+        listings=listings,
     )
 
 

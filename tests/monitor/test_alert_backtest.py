@@ -140,6 +140,16 @@ def test_a_market_that_is_down_is_told_and_no_count_alert(tmp_path: Path) -> Non
     store.close()
 
 
+@pytest.mark.parametrize(("seen", "said"), [(25, []), (0, ["down"])])
+def test_a_market_that_is_seen_in_part_is_not_down(tmp_path: Path, seen: int, said: list[str]) -> None:
+    store = build_store(tmp_path, [60] * 40)
+    for day in range(40, 48):
+        put_day(store, day, {"mephedrone": seen}, coverage=seen / 60, listings=seen)
+    rule = build_rule(id="down", filter={}, split=["market"], test={"kind": "down"})
+    assert [hit.alert.rule for hit in backtest(store, rule, noon_after(47)).hits] == said
+    store.close()
+
+
 def test_surges_of_new_listings_and_prices_at_the_standard_quantity(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
     total = 40
