@@ -163,14 +163,15 @@ def _judge(
         if row.last is not None and row.last.state not in WITH_DATA:
             what = f"{row.id} of {row.last.due:%Y-%m-%d %H:%M} UTC: {row.last.state}"
             warnings.append(what + (f" ({row.last.reason})" if row.last.reason else ""))
-        if row.last is not None and row.last.result.get("held"):
-            warnings.append(f"{row.last.result.get('crawl')} is not accepted: dropline market held")
         if row.market and job and (row.data_age is None or row.data_age > plan.stale_after.total_seconds()):
             age = "there is none yet" if row.data_age is None else f"{timedelta(seconds=round(row.data_age))} old"
             warnings.append(f"{row.market}: data by schedule: {age}.")
         late = None if row.waiting is None or row.running is not None else health.at - row.waiting.not_before
         if late is not None and late > LATE and row.waiting is not None:
             warnings.append(f"{row.id} waits since {row.waiting.due:%Y-%m-%d %H:%M} UTC: {row.waiting.reason or '?'}.")
+    # their names say enough; reading the marks would load the page objects' libraries into the service (monitor.held)
+    marks = sorted(mark.name.removesuffix(".held.json") for mark in (data_dir / "logs").glob("*/held/*.held.json"))
+    warnings.extend(f"{crawl} is not accepted: dropline market held" for crawl in marks)
     if parked := health.messages.get("parked"):
         warnings.append(f"{parked} messages of alerts were refused for good (dropline alerts channels).")
     return reasons, warnings

@@ -147,6 +147,16 @@ def test_messages_that_wait_are_counted(lab: Lab) -> None:
     assert any("1 messages of alerts were refused" in warning for warning in health.warnings)
 
 
+def test_a_held_crawl_is_shown_whoever_started_it(lab: Lab) -> None:
+    settings = Settings(data_dir=lab.folder)
+    assert not any("not accepted" in warning for warning in gather(settings, START).warnings)
+    mark = lab.folder / "logs" / "m" / "held" / "m-20330101T000000Z-0a.held.json"
+    mark.parent.mkdir(parents=True)
+    mark.write_text("{}", encoding="utf-8")
+    shown = [warning for warning in gather(settings, START).warnings if "not accepted" in warning]
+    assert shown == ["m-20330101T000000Z-0a is not accepted: dropline market held"]
+
+
 def test_the_pages(lab: Lab) -> None:
     lab.write("markets: {stash: {every: 6h}}\njobs: {tidy: {run: purge, every: 6h}}\n")
     settings = Settings(data_dir=lab.folder, tor_socks="127.0.0.1:9")
