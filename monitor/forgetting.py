@@ -16,6 +16,9 @@ from crawler.items import Crawl
 from crawler.readings import Readings
 from index.derive import derive_offer_days
 from index.store import Store
+from monitor.alerts.asking import RowCache
+from monitor.alerts.records import Records
+from monitor.delivery.outbox import Outbox
 from monitor.review import ReviewQueue
 from monitor.state import State, state_path
 
@@ -61,15 +64,11 @@ def forget_market(store: Store, data_dir: Path, market: str) -> int:
 def _forget_state(data_dir: Path, **what: str) -> None:
     with State(state_path(data_dir)) as state:
         ReviewQueue(state, data_dir).forget(**what)
-        with state.writing() as db:  # what alert rules remember of earlier answers holds what is forgotten
-            db.execute("DELETE FROM alert_cache")
+        with state.writing() as db:
+            RowCache(db).clear()  # what alert rules remember of earlier answers holds what is forgotten
             if "vendor" in what:
-                db.execute(
-                    "DELETE FROM alert_history WHERE alert IN (SELECT id FROM alert WHERE instr(body, ?) > 0)",
-                    (what["vendor"],),
-                )
-                db.execute("DELETE FROM alert WHERE instr(body, ?) > 0", (what["vendor"],))
-                db.execute("DELETE FROM outbox WHERE instr(notice, ?) > 0", (what["vendor"],))
+                Records(state).forget_naming(what["vendor"])
+                Outbox(state).forget_naming(what["vendor"])
 
 
 def forget_vendor(store: Store, data_dir: Path, vendor: str) -> int:

@@ -49,14 +49,19 @@ def tor_network() -> Iterator[TorNetwork]:
 
 
 @pytest.fixture(scope="session")
-def elastic_url() -> Iterator[str]:
-    """`http://127.0.0.1:PORT` of a real, empty Elasticsearch, shared by the session: see `elastic_prefix`."""
+def elastic_parts() -> None:
+    """What a server of a test's own needs is there; else the test is skipped, and in CI fails."""
     try:
         jdk = find_jdk(os.environ)
         home = fetch_elasticsearch(os.environ, lambda message: None)
         unprivileged_user(home, jdk.home, Path(tempfile.gettempdir()))
     except DroplineError as error:
         _unavailable(error)
+
+
+@pytest.fixture(scope="session")
+def elastic_url(elastic_parts: None) -> Iterator[str]:
+    """`http://127.0.0.1:PORT` of a real, empty Elasticsearch, shared by the session: see `elastic_prefix`."""
     with ElasticServer(os.environ) as server:
         yield server.url
 

@@ -48,7 +48,9 @@ class Denial:
                 # `аналог мефа`, but `гашиш не продаём, шишки есть`
                 kind = "after-no" if self._follows_name(cue, named) else "like"
             if kind in {"no", "like"}:
-                if cue.term.value != "either" or cue.last not in self._ends:  # a plain word says more than `either`
+                if cue.term.value == "either":
+                    self._ends.setdefault(cue.last, cue)  # a plain word says more than `either`
+                else:
                     self._ends[cue.last] = cue
             elif kind == "after-no":
                 self._after[cue.first] = cue

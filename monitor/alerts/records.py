@@ -167,6 +167,13 @@ class Records:
             verdicts.count("true"), verdicts.count("false"), verdicts.count("unclear"), len(year),
         )  # fmt: skip
 
+    def forget_naming(self, vendor: str) -> None:
+        """Removes the alerts that name a vendor, with their history."""
+        self.state.db.execute(
+            "DELETE FROM alert_history WHERE alert IN (SELECT id FROM alert WHERE instr(body, ?) > 0)", (vendor,)
+        )
+        self.state.db.execute("DELETE FROM alert WHERE instr(body, ?) > 0", (vendor,))
+
     # rules and runs
 
     def note_version(self, rule: Rule, now: datetime) -> None:

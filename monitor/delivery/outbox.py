@@ -253,6 +253,10 @@ class Outbox:
             gone = db.execute("DELETE FROM outbox WHERE state = ? AND changed < ?", (SENT, stamp(before)))
             return gone.rowcount
 
+    def forget_naming(self, vendor: str) -> None:
+        """Removes the messages that name a vendor, sent or not. Inside the caller's transaction."""
+        self.state.db.execute("DELETE FROM outbox WHERE instr(notice, ?) > 0", (vendor,))
+
     def latest(self, channel: str | None, limit: int, with_seq: int | None = None) -> list[Notice]:
         """The latest notice of each alert, newest first, at most `limit`: of what `channel` was sent (and of the
         message `with_seq`, which is on its way), or of everything ever put where `channel` is None."""

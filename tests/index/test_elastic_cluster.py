@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import random
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -15,13 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from config.errors import DroplineError, StoreError
+from config.errors import StoreError
 from extract.observation import Observation
 from index.elastic.client import Patience
 from index.elastic.store import ElasticStore
 from index.sqlite.store import SqliteStore
 from index.store import Filter
-from monitor.demo.elastic_fetch import fetch_elasticsearch, find_jdk, unprivileged_user
 from monitor.demo.elastic_server import ElasticServer
 
 START = datetime(2031, 3, 28, tzinfo=UTC)
@@ -31,14 +29,7 @@ pytestmark = pytest.mark.elasticsearch
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[ElasticServer]:
-    try:
-        jdk = find_jdk(os.environ)
-        unprivileged_user(fetch_elasticsearch(os.environ, lambda _: None), jdk.home, Path(tempfile.gettempdir()))
-    except DroplineError as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
+def cluster(elastic_parts: None) -> Iterator[ElasticServer]:
     with ElasticServer(os.environ, nodes=3, heap_mb=512, hasty=True) as server:
         yield server
 

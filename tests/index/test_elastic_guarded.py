@@ -5,23 +5,20 @@ from __future__ import annotations
 
 import os
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from config.errors import DroplineError, StoreError
+from config.errors import StoreError
 from extract.observation import Observation
 from index.elastic.client import Patience
 from index.elastic.store import ElasticStore
 from index.store import Filter
-from monitor.demo.elastic_fetch import fetch_elasticsearch, find_jdk, unprivileged_user
 from monitor.demo.elastic_server import ElasticServer
 
 START = datetime(2031, 3, 1, tzinfo=UTC)
@@ -44,14 +41,7 @@ def rows(count: int, first: int = 0, market: str = "lantern") -> list[Observatio
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ElasticServer]:
-    try:
-        jdk = find_jdk(os.environ)
-        unprivileged_user(fetch_elasticsearch(os.environ, lambda _: None), jdk.home, Path(tempfile.gettempdir()))
-    except DroplineError as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
+def server(elastic_parts: None) -> Iterator[ElasticServer]:
     with ElasticServer(os.environ, heap_mb=512, hasty=True, users=USERS, settings=SETTINGS) as running:
         yield running
 
