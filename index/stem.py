@@ -7,6 +7,7 @@ of letters and digits after NFKC, case folding and ё -> е.
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,15 +26,21 @@ class _Stemmer(Protocol):
     def stemWord(self, word: str) -> str: ...  # noqa: N802 - the library's name
 
 
-@lru_cache(maxsize=1)
-def _stemmers() -> tuple[_Stemmer, _Stemmer]:
-    return cast(_Stemmer, snowballstemmer.stemmer("russian")), cast(_Stemmer, snowballstemmer.stemmer("english"))
+class _Stemmers(threading.local):
+    """A pair for each thread: a stemmer holds the word it works on."""
+
+    def __init__(self) -> None:
+        self.russian = cast(_Stemmer, snowballstemmer.stemmer("russian"))
+        self.english = cast(_Stemmer, snowballstemmer.stemmer("english"))
+
+
+_stemmers = _Stemmers()
 
 
 @lru_cache(maxsize=200_000)
 def _stem_word(word: str) -> str:
-    russian, english = _stemmers()
-    return (russian if _CYRILLIC.search(word) else english).stemWord(word) or word
+    stemmer = _stemmers.russian if _CYRILLIC.search(word) else _stemmers.english
+    return stemmer.stemWord(word) or word
 
 
 def build_stems(*texts: str) -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.stem import build_stems, parse_query
+from index.stem import _stem_word, build_stems, parse_query
 
 
 def test_inflections_meet() -> None:
@@ -33,3 +35,12 @@ def test_stems_are_plain_words(text: str) -> None:
         assert " " not in stem
         assert '"' not in stem
     parse_query(text)
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    words = [f"{beginning}{number % 7}ings{number}ational" for number in range(3000) for beginning in ("ship", "пачк")]
+    shares = [words[start::4] for start in range(4)]
+    with ThreadPoolExecutor(len(shares)) as pool:
+        together = list(pool.map(lambda share: [build_stems(word) for word in share], shares))
+    _stem_word.cache_clear()
+    assert together == [[build_stems(word) for word in share] for share in shares]
