@@ -324,7 +324,23 @@ def build_series(history: History, measure: str, substance: int | None, by: str)
             n[number] = round(len(joined) / len(good))
             if len(joined):
                 values[number] = math.exp(float(np.median(joined)))
-    return Series(buckets, values, n, exposure)
+    settled, days = settle(history, chosen, width) if measure == "new" else (None, None)
+    return Series(buckets, values, n, exposure, settled, days)
+
+
+def settle(history: History, chosen: slice, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """What came up between the last complete crawls of two buckets, and in how many days: as `monitor.alerts` counts it
+    from the days on which listings were first seen, by broken-off crawls too."""
+    count = history.days // width
+    settled, spans = np.zeros(count), np.zeros(count)
+    waiting, since = 0.0, 0
+    for day in range(count * width):
+        waiting, since = waiting + float(history.new[day, chosen].sum()), since + 1
+        if history.complete[day]:
+            settled[day // width] += waiting
+            spans[day // width] += since
+            waiting, since = 0.0, 0
+    return settled, spans
 
 
 def periods(history: History, kinds: tuple[str, ...], substance: int | None, after: int) -> list[Period]:

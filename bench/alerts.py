@@ -90,7 +90,7 @@ def kinds() -> list[Kind]:
             Kind("surge ears-c2", "new", by, ("surge",), ("surge",), 10, SurgeSettings(method="ears-c2"),
                  (None, *MAIN), "up", True),
             Kind("threshold", "listings", by, ("collapse",), ("collapse",), 10,
-                 analyst_threshold(*((0.45, 2) if by == "day" else (0.55, 1))), MAIN, "down", True),
+                 analyst_threshold(*((0.5, 1) if by == "day" else (0.55, 1))), MAIN, "down", True),
             Kind("first", "sightings", by, ("first",), ("first",), 60, FirstSettings(), (NEWCOMER,), "up"),
             Kind("down", "listings", by, ("down",), ("down",), 0, DownSettings(), (None,), "down"),
             Kind("quality", "unknown", by, ("unread",), ("unread",), 7, QualitySettings(), (None,), "up"),
@@ -235,6 +235,7 @@ def count_fault_alarms(kind: Kind, runs: Sequence[tuple[Case, list[Judgement]]],
     """
     caused = 0
     each = len(runs) // len(seeds)
+    lives: dict[int, list[Case]] = {}
     for number, (case, rows) in enumerate(runs):
         near = [
             (a, b) for a, b in alarms(rows)
@@ -242,8 +243,9 @@ def count_fault_alarms(kind: Kind, runs: Sequence[tuple[Case, list[Judgement]]],
         ]  # fmt: skip
         if near:
             seed = seeds[number // each]
-            whole = build_cases(kind, make_history(seed, events=bool(seed % 2), faults=False))[number % each]
-            elsewhere = alarms(run_case(kind, whole))
+            if seed not in lives:
+                lives = {seed: build_cases(kind, make_history(seed, events=bool(seed % 2), faults=False))}
+            elsewhere = alarms(run_case(kind, lives[seed][number % each]))
             caused += sum(
                 not any(c <= b + timedelta(days=14) and a <= d + timedelta(days=14) for c, d in elsewhere)
                 for a, b in near

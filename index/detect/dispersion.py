@@ -14,6 +14,8 @@ from index.detect.base import Floats
 _OUTLYING = 2.58
 """Standardised residuals above this lose weight as 1 / residual^2 (Noufaily et al. 2013)."""
 _BELIEVED = 0.3
+_BLOCK = 1.45
+"""Of more usual buckets than this a count is a block: it tells the rate, not how single buckets scatter."""
 _SHRINK = 12.0
 """Counts each weekday is given at the common rate before its own are looked at."""
 
@@ -38,9 +40,13 @@ def fit_rate(
     counts: Floats, exposure: Floats, how: Literal["moment", "ml"] = "moment", least_dispersion: float = 0.0,
     weekdays: NDArray[np.int64] | None = None,
 ) -> Rate:  # fmt: skip
-    """Rate of a baseline: all arrays of the same length, exposure above nought, counts known."""
+    """Rate of a baseline: all arrays of the same length, exposure (in usual buckets) above nought, counts known."""
     factors = np.ones(7)
     exposed = exposure
+    single = exposure < _BLOCK
+    if not single.any():
+        single = np.ones_like(single)
+    size = np.maximum(exposure, 1.0)
     total = float(counts.sum())
     if weekdays is not None and total > 0:
         flat = total / float(exposure.sum())
@@ -48,29 +54,32 @@ def fit_rate(
         # teach that Tuesdays are busy.
         capped = np.minimum(counts, 3 * flat * exposure + 3)
         for day in range(7):
-            mine = weekdays == day
+            mine = (weekdays == day) & single
             factors[day] = (float(capped[mine].sum()) + _SHRINK) / (flat * float(exposure[mine].sum()) + _SHRINK)
-        exposed = exposure * factors[weekdays]
+        exposed = np.where(single, exposure * factors[weekdays], exposure)
     weights = np.ones_like(counts)
-    rate, dispersion = _moments(counts, exposed, weights, how)
+    rate, dispersion = _moments(counts, exposed, weights, how, single)
     # The first round finds what does not belong, the others what the rest says. One surge in the baseline makes the
     # dispersion so great that nothing looks out of place: the first round does not believe more than 0.3.
     dispersion = min(dispersion, _BELIEVED)
     for _ in range(3):
         mean = rate * exposed
-        residual = (counts - mean) / np.sqrt(mean + dispersion * mean**2)
+        residual = (counts - mean) / np.sqrt(mean + dispersion / size * mean**2)
         weights = np.where(residual > _OUTLYING, (_OUTLYING / np.maximum(residual, _OUTLYING)) ** 2, 1.0)
-        rate, dispersion = _moments(counts, exposed, weights, how)
+        rate, dispersion = _moments(counts, exposed, weights, how, single)
     dispersion = max(dispersion, least_dispersion)
     mean = rate * exposed
-    uncertainty = float(np.sum(weights**2 * (mean + dispersion * mean**2)) / np.sum(weights * mean) ** 2)
+    uncertainty = float(np.sum(weights**2 * (mean + dispersion / size * mean**2)) / np.sum(weights * mean) ** 2)
     return Rate(rate, dispersion, uncertainty, tuple(float(factor) for factor in factors))
 
 
-def _moments(counts: Floats, exposure: Floats, weights: Floats, how: Literal["moment", "ml"]) -> tuple[float, float]:
+def _moments(
+    counts: Floats, exposure: Floats, weights: Floats, how: Literal["moment", "ml"], single: NDArray[np.bool_]
+) -> tuple[float, float]:
     # Half a count more than seen (Jeffreys): a baseline of noughts does not make the first listing a miracle.
     rate = (float(weights @ counts) + 0.5) / float(weights @ exposure)
     mean = rate * exposure
+    weights = weights * single
     if how == "ml":
         return rate, ml_dispersion(counts, mean, weights)
     size = float(weights.sum())

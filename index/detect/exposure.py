@@ -1,14 +1,74 @@
 """How much of the births a bucket may hold, where crawls differ in number or fail.
 
 A listing that came into being while nobody looked is first seen later: what a gap lacks, the bucket after it has on
-top.
+top. Where the series says which counts the complete crawls bear out and in how many days (`settled`), this is exact;
+else it is estimated from the number of crawls in each bucket.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 
 from index.detect.base import Floats
+from index.detect.series import Series
+
+
+@dataclass(frozen=True, slots=True)
+class Births:
+    """Counts with the exposure they are in proportion to. All arrays are as long as the series; 0 in a gap."""
+
+    counts: Floats
+    judged: Floats
+    """Exposure of a bucket that is judged: the most that it may hold."""
+    past: Floats
+    """Exposure of a bucket as part of a baseline; 0: left out."""
+    crawls: Floats
+    """Complete-enough crawls, as the series has them."""
+    settled: bool
+
+    def unit(self, begin: int, end: int) -> float:
+        """Exposure of a usual bucket among those."""
+        chosen = self.judged[begin:end]
+        return float(np.median(chosen[chosen > 0]))
+
+    def baseline(self, begin: int, end: int, least: int, longest: int) -> tuple[NDArray[np.intp], Floats]:
+        """Places and exposures of a baseline: buckets of at most `longest` usual ones; rather a restless baseline than
+        one of fewer than `least` buckets."""
+        past = self.past[begin:end]
+        fit = past > 0
+        if self.settled and fit.any():
+            fit &= past <= longest * float(np.median(past[fit]))
+        if fit.sum() < least and not self.settled:
+            fit = self.crawls[begin:end] > 0
+            past = np.where(past > 0, past, self.crawls[begin:end])
+        chosen = np.flatnonzero(fit)
+        return begin + chosen, past[chosen]
+
+
+def count_births(series: Series, carry: bool, memory: int, *, settled: bool = True) -> Births:
+    """The births of a series; `settled`: by what it says of complete crawls, if it does. `memory`: see
+    `effective_exposure`."""
+    gap = np.isnan(series.values)
+    crawls = np.where(gap, 0.0, series.exposure)
+    if settled and carry and series.settled is not None and series.settled_days is not None:
+        days = np.where(gap, 0.0, series.settled_days)
+        return Births(np.where(days > 0, series.settled, 0.0), days, days, crawls, settled=True)
+    judged = effective_exposure(crawls, carry, memory)
+    past = baseline_exposure(crawls, judged) if carry else crawls
+    return Births(np.where(gap, 0.0, series.values), judged, past, crawls, settled=False)
+
+
+def lost_share(crawls: Floats, index: int, span: int, window: int) -> float:
+    """Share of its crawls that the `span` buckets up to `index` lack, against what nine in ten spans of the `window`
+    buckets before them had at most. 0: nothing is missing, or nothing is known of before."""
+    sums = np.convolve(crawls[max(0, index + 1 - window - span) : index + 1], np.ones(span), mode="valid")
+    if not len(sums):
+        return 0.0
+    usual = float(np.quantile(sums, 0.9))
+    return max(0.0, 1.0 - float(sums[-1]) / usual) if usual > 0 else 0.0
 
 
 def baseline_exposure(exposure: Floats, judged: Floats) -> Floats:

@@ -23,6 +23,12 @@ class Series:
     exposure: NDArray[np.float64]
     """What a count is in proportion to (complete-enough crawls, or days observed); 1 where nothing else is known, 0 in
     a gap."""
+    settled: NDArray[np.float64] | None = None
+    """Counts of what gathers (new listings) as complete crawls bear them out: what came up after the last complete
+    crawl of an earlier bucket and up to the last one of this bucket, seen by broken-off crawls in between or not. 0 in
+    a gap. None: not known; tests then make do with `values` and `exposure`."""
+    settled_days: NDArray[np.float64] | None = None
+    """Days in which that came up: between those two crawls, of all markets together. 0 in a gap."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,14 +21,20 @@ from pydantic import Field
 from index.detect.base import GAP, Floats, Step, TestSettings, chance_of, first_index, known_value, skip, step_of
 from index.detect.dispersion import Rate, fit_rate
 from index.detect.distributions import count_bound, count_tail, student_quantile
-from index.detect.exposure import baseline_exposure, effective_exposure
+from index.detect.exposure import Births, count_births, lost_share
 from index.detect.series import Judgement, Series
 
-_BASELINES: dict[Step, tuple[int, int, int]] = {"day": (70, 7, 28), "week": (26, 1, 8), "month": (18, 1, 8)}
-"""Length, lag and least known buckets."""
-_SPANS: dict[Step, tuple[int, ...]] = {"day": (1, 7, 14), "week": (1, 2, 3), "month": (1,)}
+_BASELINES: dict[Step, tuple[int, int, int]] = {"day": (180, 21, 28), "week": (40, 3, 8), "month": (18, 1, 8)}
+"""Length, lag and least known buckets. The lag keeps a surge of the longest span out of its own baseline."""
+_SPANS: dict[Step, tuple[int, ...]] = {"day": (1, 7, 14, 21), "week": (1, 2, 3), "month": (1,)}
+_WORTH: dict[Step, float] = {"day": 3.0, "week": 1.5, "month": 1.0}
+"""Tests that so many overlapping sums are worth, as simulated: the chance is divided by it."""
 _MEMORY: dict[Step, int] = {"day": 45, "week": 8, "month": 2}
 """What came up in a longer gap has mostly gone again before anybody looks."""
+_LONGEST: dict[Step, int] = {"day": 14, "week": 3, "month": 2}
+"""What came up in a longer gap is no part of a baseline."""
+_LOST = 0.14
+"""Three days of three weeks."""
 
 
 class SurgeSettings(TestSettings):
@@ -43,15 +49,15 @@ class SurgeSettings(TestSettings):
         None, gt=0, lt=0.5, description="Chance of a false alarm in one bucket. None: from per_year and bucket length."
     )
     baseline: int | None = Field(
-        None, ge=4, description="Buckets of the baseline. None: 70 days, 26 weeks, 18 months; 7 for ears-c2."
+        None, ge=4, description="Buckets of the baseline. None: 180 days, 40 weeks, 18 months; 7 for ears-c2."
     )
     spans: tuple[int, ...] | None = Field(
         None, min_length=1, max_length=4,
         description="So many newest buckets are added up and judged, each sum with its part of the probability (nb). "
-        "None: 1, 7 and 14 days, 1 to 3 weeks, 1 month.",
+        "None: 1, 7, 14 and 21 days, 1 to 3 weeks, 1 month.",
     )  # fmt: skip
     lag: int | None = Field(
-        None, ge=0, description="Buckets between baseline and bucket. None: 7 days, 1 week, 1 month; 2 for ears-c2."
+        None, ge=0, description="Buckets between baseline and bucket. None: 21 days, 3 weeks, 1 month; 2 for ears-c2."
     )
     min_baseline: int | None = Field(
         None, ge=3, description="Known baseline buckets needed. None: 28 days, 8 weeks, 8 months; 5 for ears-c2."
@@ -66,6 +72,11 @@ class SurgeSettings(TestSettings):
     carry: bool = Field(
         True, description="What came up in a gap is first seen after it. Off for counts that do not pile up."
     )
+    after_loss: float = Field(
+        0.1, gt=0, le=1,
+        description="Chance of a false alarm, in parts of the usual one, where crawls that failed or broke off lost a "
+        "seventh or more of the newest buckets (the longest span): what is known is coarser then (nb, with carry).",
+    )  # fmt: skip
     threshold: float | None = Field(
         None, gt=0, description="ears-c2: standard deviations (3 as published). None: Student's quantile for per_year."
     )
@@ -93,59 +104,70 @@ def judge(series: Series, settings: SurgeSettings, since: date | None = None) ->
     lag = usual[1] if settings.lag is None else settings.lag
     least = settings.min_baseline or min(usual[2], length)
     chance = settings.probability or chance_of(settings.per_year, step)
-    values = series.values
-    own = np.where(np.isnan(values), 0.0, series.exposure)
-    exposure = effective_exposure(own, settings.carry, _MEMORY[step])
-    past = baseline_exposure(own, exposure) if settings.carry else own
+    births = count_births(series, settings.carry, _MEMORY[step], settled=not ears)
     weekdays = np.array([bucket.weekday() for bucket in series.buckets])
     by_weekday = settings.weekday and step == "day" and not ears
     spans = settings.spans or _SPANS[step]
+    # The sums overlap, so several of them are worth fewer than so many tests.
+    share = chance / (math.sqrt(len(spans)) if settings.spans else _WORTH[step])
     rows: list[Judgement] = []
     for index in range(first_index(series, since), len(series.buckets)):
         value = known_value(series, index)
-        if value is None or exposure[index] <= 0:
+        if value is None or births.judged[index] <= 0:
             rows.append(skip(series, index, GAP))
             continue
         end = max(0, index - lag)
         begin = max(0, end - length)
-        chosen = begin + np.flatnonzero(past[begin:end] > 0)
-        if len(chosen) < least:  # rather a restless baseline than none
-            chosen = begin + np.flatnonzero(own[begin:end] > 0)
+        chosen, seen = births.baseline(begin, end, least, _LONGEST[step])
         if len(chosen) < least:
             rows.append(skip(series, index, "no baseline yet"))
             continue
-        counts, seen = values[chosen], np.where(past[chosen] > 0, past[chosen], own[chosen])
+        counts = births.counts[chosen]
         if ears:
-            rows.append(_judge_ears(series, settings, index, counts / seen * exposure[index], chance, exposure[index]))
+            exposure = float(births.judged[index])
+            rows.append(_judge_ears(series, settings, index, counts / seen * exposure, chance, exposure))
             continue
+        unit = births.unit(begin, end)
         rate = fit_rate(
-            counts, seen, settings.dispersion, settings.min_dispersion, weekdays[chosen] if by_weekday else None
+            counts, seen / unit, settings.dispersion, settings.min_dispersion, weekdays[chosen] if by_weekday else None
         )
-        rows.append(_judge_nb(series, settings, index, rate, chance, exposure, weekdays, spans))
+        strict = settings.carry and lost_share(births.crawls, index, max(spans), length) >= _LOST
+        allowed = share * settings.after_loss if strict else share
+        rows.append(_judge_nb(series, settings, index, rate, allowed, births, unit, weekdays, spans, _MEMORY[step]))
     return rows
 
 
 def _judge_nb(
-    series: Series, settings: SurgeSettings, index: int, rate: Rate, chance: float, exposure: Floats,
-    weekdays: NDArray[np.int64], spans: tuple[int, ...],
+    series: Series, settings: SurgeSettings, index: int, rate: Rate, chance: float, births: Births, unit: float,
+    weekdays: NDArray[np.int64], spans: tuple[int, ...], memory: int,
 ) -> Judgement:  # fmt: skip
+    """`chance`: of each sum. `unit`: exposure of a usual bucket. `memory`: so many of them a bucket may hold."""
     value = float(series.values[index])
-    expected = rate.mean(exposure[index], int(weekdays[index]))
+    longest = max(spans)
+    start = max(0, index + 1 - longest)
+    exposure = np.minimum(births.judged[start : index + 1] / unit, memory)
+    # A block of several days has no day of the week.
+    means = np.array([
+        rate.mean(amount, int(day)) if amount < 1.45 else rate.rate * amount
+        for amount, day in zip(exposure, weekdays[start : index + 1], strict=True)
+    ])  # fmt: skip
+    blocks = np.maximum(exposure, 1.0)
+    # Of a bucket seen in part the rest is still to come. It is judged as if it were whole, or the first days of a week
+    # would be a test of their own, to which whole weeks are never put.
+    rest = rate.rate * max(0.0, 1.0 - float(exposure[-1])) if births.settled else 0.0
+    expected = float(means[-1]) + rest
     high, best = math.inf, (2.0, 1, 0.0, 0.0)
-    # The sums overlap, so three of them are worth fewer than three tests.
-    share = chance / math.sqrt(len(spans))
     for span in spans:
-        places = [place for place in range(max(0, index + 1 - span), index + 1) if exposure[place] > 0]
-        total = float(series.values[places].sum())
-        means = [rate.mean(exposure[place], int(weekdays[place])) for place in places]
-        mean = sum(means)
+        total = float(births.counts[start : index + 1][-span:].sum())
+        chosen = means[-span:]
+        mean = float(chosen.sum()) + rest
         # Independent buckets: dispersion * sum(m^2) is the excess variance of a sum. What wanders for longer than a
         # bucket does not average out: hence the least dispersion.
-        dispersion = max(rate.dispersion * sum(m * m for m in means) / (mean * mean), settings.min_dispersion)
-        spread = dispersion + rate.uncertainty
+        squares = float(np.sum(chosen * chosen / blocks[-span:])) + rest * rest
+        spread = max(rate.dispersion * squares / (mean * mean), settings.min_dispersion) + rate.uncertainty
         tail = count_tail(total, mean, spread)
         bound = max(
-            float(count_bound(share, mean, spread)), settings.min_ratio * mean, settings.min_count - 1e-9
+            float(count_bound(chance, mean, spread)), settings.min_ratio * mean, settings.min_count - 1e-9
         )
         high = min(high, bound - (total - value))
         best = min(best, (tail, span, total, mean))
@@ -154,7 +176,7 @@ def _judge_nb(
         score=-math.log10(max(best[0], 1e-300)), n=int(series.n[index]),
         notes={
             "probability": best[0], "span": float(best[1]), "total": best[2], "expected": best[3],
-            "exposure": exposure[index], "dispersion": rate.dispersion,
+            "exposure": float(births.judged[index]), "dispersion": rate.dispersion,
         },
     )  # fmt: skip
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as h_settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from index.detect.exposure import effective_exposure
@@ -114,6 +118,66 @@ def test_owed_exposure() -> None:
     exposure = np.array([7.0, 7, 7, 0, 7, 7, 2, 7, 7, 0, 0, 0, 7])
     assert list(effective_exposure(exposure, True, 2)) == [7, 7, 7, 0, 14, 7, 7, 12, 7, 0, 0, 0, 21]
     assert list(effective_exposure(exposure, False, 2)) == list(exposure)
+
+
+def settled(values: list[float], counts: list[float], days: list[float], crawls: list[float] | None = None) -> Series:
+    plain = series(values, crawls, step=1)
+    return replace(plain, settled=np.array(counts), settled_days=np.array(days))
+
+
+def test_settled_counts_are_held_against_the_days_they_came_up_in() -> None:
+    """A gap of eight days of which broken-off crawls saw 27 new listings, 8 more on the day after: 35 in nine days."""
+    past = quiet(60, 4.0)
+    gap = [float("nan")] * 8
+    rows = judge(settled([*past, *gap, 8.0], [*past, *[0.0] * 8, 35.0], [*[1.0] * 60, *[0.0] * 8, 9.0]), SurgeSettings())
+    assert not rows[-1].fired
+    assert rows[-1].notes["exposure"] == 9.0
+    assert rows[-1].notes["total"] >= 35
+    many = judge(settled([*past, *gap, 8.0], [*past, *[0.0] * 8, 95.0], [*[1.0] * 60, *[0.0] * 8, 9.0]), SurgeSettings())
+    assert many[-1].fired  # a surge while the crawls broke off: what was seen of it is not lost
+    assert many[-1].value == 8.0
+    assert many[-1].value > many[-1].high
+
+
+def test_the_first_days_of_a_week_are_no_test_of_their_own() -> None:
+    """Of a week two days were seen whole, with the births of a whole week; it is judged as a week."""
+    weeks = quiet(40, 10.0)
+    plain = series([*weeks, 9.0], [7.0] * 40 + [2.0])
+    known = replace(plain, settled=np.array([*weeks, 9.0]), settled_days=np.array([7.0] * 40 + [2.0]))
+    assert not judge(known, SurgeSettings())[-1].fired
+    assert judge(known, SurgeSettings())[-1].baseline == pytest.approx(judge(known, SurgeSettings())[-2].baseline, rel=0.1)
+
+
+def test_where_crawls_were_lost_more_evidence_is_asked() -> None:
+    """The same counts with and without three failed days before them: the bound is higher after the loss."""
+    past = quiet(90, 1.0)
+    whole = settled([*past, *[1.0] * 10], [*past, *[1.0] * 10], [1.0] * 100)
+    values, days, counts = [*past, *[1.0] * 10], [1.0] * 100, [*past, *[1.0] * 10]
+    for at in (93, 94, 95):
+        values[at], days[at], counts[at] = float("nan"), 0.0, 0.0
+    days[96], counts[96] = 4.0, 4.0
+    lost = settled(values, counts, days)
+    calm, strict = judge(whole, SurgeSettings(spans=(21,)))[-1], judge(lost, SurgeSettings(spans=(21,)))[-1]
+    assert strict.notes["total"] == calm.notes["total"]
+    assert strict.high > calm.high
+    assert judge(lost, SurgeSettings(spans=(21,), after_loss=1.0))[-1].high == pytest.approx(calm.high, abs=1)
+
+
+@given(st.integers(0, 1000))
+@h_settings(max_examples=20, deadline=None)
+def test_settled_judgements_know_nothing_later(seed: int) -> None:
+    dice = np.random.default_rng(seed)
+    counts = dice.poisson(3.0, 90).astype(float)
+    gone = dice.random(90) < 0.15
+    days = np.where(gone, 0.0, dice.integers(1, 5, 90))
+    whole = settled(list(np.where(gone, np.nan, counts)), list(np.where(gone, 0, counts)), list(days))
+    cut = int(dice.integers(30, 89))
+    assert whole.settled is not None
+    assert whole.settled_days is not None
+    part = Series(whole.buckets[:cut], whole.values[:cut], whole.n[:cut], whole.exposure[:cut],
+                  whole.settled[:cut], whole.settled_days[:cut])  # fmt: skip
+    assert judge(part, SurgeSettings()) == judge(whole, SurgeSettings())[:cut]
+    assert judge(whole, SurgeSettings(), whole.buckets[cut]) == judge(whole, SurgeSettings())[cut:]
 
 
 def test_few_are_no_surge() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -99,6 +100,36 @@ def test_threshold_counts_known_buckets_in_a_row() -> None:
     assert fired(judge(series(values), ThresholdSettings(above=5, buckets=3, gap_breaks=True))) == []
     assert fired(judge(series(values), ThresholdSettings(below=5))) == [0, 2, 7]
     assert fired(judge(series([9, 1, 9]), ThresholdSettings(above=5, below=2, buckets=2))) == []  # two sides, no run
+
+
+def test_a_long_gap_ends_a_run() -> None:
+    """One low day before a spell of broken-off crawls and one after it are no two days in a row."""
+    chosen = ThresholdSettings(below=5, buckets=2)
+    assert fired(judge(series([9, 1, GAP, GAP, 1, 9], step=1), chosen)) == [4]
+    assert fired(judge(series([9, 1, GAP, GAP, GAP, 1, 9], step=1), chosen)) == []
+    assert fired(judge(series([9, 1, GAP, GAP, GAP, 1, 1], step=1), chosen)) == [6]
+
+
+def test_days_not_seen_could_undo_it() -> None:
+    """Weeks of 20 listings, then one of which two days of seven were seen: five days of 20 more make it (2 * 4 + 5 * 20) / 7."""
+    exposure = [7.0] * 8 + [2.0, 7.0]
+    rows = judge(series([20.0] * 8 + [4.0, 4.0], exposure=exposure), ThresholdSettings(below=10))
+    assert fired(rows) == [9]
+    assert rows[8].skipped == "seen in part: the days not seen could undo it"
+    assert fired(judge(series([20.0] * 8 + [4.0, 4.0], exposure=exposure), ThresholdSettings(below=16))) == [8, 9]
+    assert fired(judge(series([20.0] * 8 + [40.0, 40.0], exposure=exposure), ThresholdSettings(above=30))) == [9]
+    # seen in part like every week: that is what the market's weeks are
+    assert fired(judge(series([20.0] * 8 + [4.0], exposure=[2.0] * 9), ThresholdSettings(below=10))) == [8]
+
+
+def test_sums_lack_what_was_not_seen_and_show_it_later() -> None:
+    weeks = series([20.0] * 8 + [6.0, 34.0, 41.0, 8.0], exposure=[7.0] * 8 + [2.0, 5.0, 7.0, 7.0])
+    known = replace(
+        weeks, settled=np.array([20.0] * 8 + [6.0, 34.0, 41.0, 8.0]),
+        settled_days=np.array([7.0] * 8 + [2.0, 12.0, 7.0, 7.0]),
+    )
+    assert fired(judge(known, ThresholdSettings(below=10))) == [11]  # 6 in two days are many
+    assert fired(judge(known, ThresholdSettings(above=30))) == [10]  # 34 in twelve days are not
 
 
 def test_change_finds_a_step_and_says_how_far() -> None:
