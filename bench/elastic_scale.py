@@ -3,8 +3,8 @@
     python bench/elastic_scale.py --rows 1000000 [--elastic http://127.0.0.1:9200] [--heap 2048] [--anchor 200000]
 
 Without --elastic a throw-away node on loopback is started. Prints one JSON object. Anchors: the same documents as
-NDJSON made beforehand and sent over two connections, in turns with the load; the percentile query with Elasticsearch's
-default settings; a search that finds nothing (an empty round trip). Values are compared with numpy's.
+NDJSON made beforehand, sent over two connections and made visible, in turns with the load; the percentile query with
+Elasticsearch's default settings; a search that finds nothing (an empty round trip). Values are compared with numpy's.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from itertools import islice
 from typing import Any, get_args
 
 import numpy as np
+from elasticsearch import Elasticsearch
 
 from extract.observation import Observation, Stash
 from index.content import BATCH, in_batches
@@ -119,42 +120,76 @@ def timed(call: Callable[[], Any], times: int = 7) -> float:
     return statistics.median(taken)
 
 
+class Meter:
+    """Wall seconds, and seconds of the processor of this process and of Elasticsearch together."""
+
+    def __init__(self, client: Elasticsearch) -> None:
+        self._client = client
+        self.wall = self.cpu = 0.0
+
+    def _used(self) -> float:
+        nodes = self._client.nodes.stats(metric="process")["nodes"].values()
+        return time.process_time() + float(sum(node["process"]["cpu"]["total_in_millis"] for node in nodes)) / 1000
+
+    def measure(self, call: Callable[[], Any]) -> Any:
+        used, start = self._used(), time.perf_counter()
+        found = call()
+        self.wall += time.perf_counter() - start
+        self.cpu += self._used() - used
+        return found
+
+
+def make_bodies(rows: list[Observation]) -> list[bytes]:
+    """The same documents as the store writes, as bulk requests of the same number of rows."""
+    return [
+        b"".join(b'{"create":{"_id":"%s"}}\n%s\n' % (each.id.encode(), each.source) for each in part)
+        for part in in_batches([build_observation(row, "") for row in rows], BATCH)]
+
+
 def bench_load(store: ElasticStore, world: World, rows: int, anchored: int) -> dict[str, Any]:
+    """Chunks by turns: the anchor first, then the store first. `seen` is making the anchor's documents visible, which
+    the store does at the end of each write."""
     anchor = f"{store.prefix}-anchor"
     store.client.indices.create(
         index=anchor, mappings=build_mapping("observation", "1"), settings=build_settings("observation"))
-    bare = load = rest = 0.0
+    bare, seen, load, rest = (Meter(store.client) for _ in range(4))
     both = alone = 0
-    source = world.observations(rows)
-    while chunk := list(islice(source, CHUNK)):
-        if both < anchored:
-            documents = [build_observation(row, anchor) for row in chunk]
-            bodies = [
-                b"".join(b'{"create":{"_id":"%s"}}\n%s\n' % (each.id.encode(), each.source) for each in part)
-                for part in in_batches(documents, BATCH)]
-            del documents
 
-            def send(body: bytes) -> None:
-                answer = store.client.bulk(index=anchor, operations=body, filter_path="errors")  # type: ignore[arg-type]
-                assert not answer["errors"]
+    def send(body: bytes) -> None:
+        answer = store.client.bulk(index=anchor, operations=body, filter_path="errors")  # type: ignore[arg-type]
+        assert not answer["errors"]
 
-            start = time.perf_counter()
-            with ThreadPoolExecutor(2) as pool:
-                list(pool.map(send, bodies))
-            bare += time.perf_counter() - start
-        start = time.perf_counter()
-        report = store.write(chunk)
-        taken = time.perf_counter() - start
+    def send_all(bodies: list[bytes]) -> None:
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(send, bodies))
+
+    def ask_anchor(chunk: list[Observation]) -> None:
+        bodies = make_bodies(chunk)
+        bare.measure(lambda: send_all(bodies))
+        seen.measure(lambda: store.client.indices.refresh(index=anchor))
+
+    def write(chunk: list[Observation], meter: Meter) -> None:
+        report = meter.measure(lambda: store.write(chunk))
         assert (report.written, report.failed) == (len(chunk), ())
+
+    source = world.observations(rows)
+    while chunk := list(islice(source, min(CHUNK, anchored // 2 or CHUNK))):
         if both < anchored:
-            load, both = load + taken, both + len(chunk)
+            turn = (partial(ask_anchor, chunk), partial(write, chunk, load))
+            for step in turn if both // len(chunk) % 2 == 0 else turn[::-1]:
+                step()
+            both += len(chunk)
         else:
-            rest, alone = rest + taken, alone + len(chunk)
+            write(chunk, rest)
+            alone += len(chunk)
         sys.stderr.write(f"\r{both + alone} observations")
     store.client.indices.delete(index=anchor)
     return {
-        "ndjson_docs_s": round(both / bare), "load_docs_s": round(both / load), "load_share": round(bare / load, 3),
-        "later_docs_s": round(alone / rest) if alone else None}
+        "ndjson_docs_s": round(both / bare.wall), "ndjson_seen_docs_s": round(both / (bare.wall + seen.wall)),
+        "load_docs_s": round(both / load.wall), "load_share": round((bare.wall + seen.wall) / load.wall, 3),
+        "load_share_cpu": round((bare.cpu + seen.cpu) / load.cpu, 3),
+        "load_share_of_unseen": round(bare.wall / load.wall, 3),
+        "later_docs_s": round(alone / rest.wall) if alone else None}
 
 
 def bench_quantiles(store: ElasticStore, world: World, rows: int) -> dict[str, Any]:

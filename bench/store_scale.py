@@ -138,14 +138,14 @@ def bench_load(path: Path, rows: int) -> dict[str, Any]:
 
 
 def ask_measure(path: Path, name: str) -> dict[str, Any]:
-    """One measure by week, in this process: seconds, rows, and the peak of the process in MB."""
+    """One measure by week, in this process: seconds, those of the processor, rows, peak of the process in MB."""
     options = dict(QUESTIONS[name])
     store = SqliteStore(path)
     where = Filter(substance=(commonest(store),)) if options.pop("where", None) else Filter()
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.process_time()
     rows = trends(store, options.pop("measure"), where, by="week", **options)
-    taken = time.perf_counter() - start
-    return {"s": round(taken, 2), "rows": len(rows),
+    taken, used = time.perf_counter() - start, time.process_time() - used
+    return {"s": round(taken, 2), "cpu_s": round(used, 2), "rows": len(rows),
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
 
 

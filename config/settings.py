@@ -41,6 +41,10 @@ class Settings(BaseSettings):
     """Public key (`age1…`) that archived pages are encrypted to; None: they stay readable."""
     age_identity: Path | None = None
     """File with the secret key, where archives are read (not on a crawler)."""
+    keep_months: int | None = Field(default=None, ge=1)
+    """Whole months of observations that `purge` leaves beside the running one; None: all of them."""
+    purge_logs: bool = False
+    """Whether `purge` removes the crawl logs of purged months too."""
     authorisations: Path | None = None
     """The operator's record of legal bases; None: `authorisations.yml` in the data folder."""
 
@@ -89,7 +93,7 @@ def load_settings(config_file: Path | None = None, **given: Any) -> Settings:
     """
     from_file: dict[str, Any] = {}
     if config_file is not None:
-        from_file = load_yaml(config_file, _File).root
+        from_file = load_yaml(config_file, _File, docs="docs/settings.md").root
     chosen = {name: value for name, value in given.items() if value is not None}
     try:
         in_environment = Settings(**chosen).model_dump(exclude_unset=True)

@@ -24,6 +24,8 @@ FEWEST_VENDORS = 10
 LEVEL = (0.025, 0.975)
 _MOST_AT_ONCE = 4_000_000
 """Numbers held at once (32 MB of float64)."""
+_BLOCK, _MOST_BLOCKS = 64, 400
+"""Values in a block of a sorted series at least; blocks at most."""
 
 _POISSON = np.cumsum([math.exp(-1) / math.factorial(k) for k in range(12)])
 """P(weight <= k) for Poisson(1); above 11 the probability is 1e-9 and the weight is capped."""
@@ -124,14 +126,38 @@ def median_interval(values: NDArray[Any], vendor: NDArray[np.int64], weights: ND
     Replicates in which nobody was drawn are left out.
     """
     order = np.argsort(values, kind="stable")
-    values, vendor = values[order], vendor[order]
+    values = values[order]
+    sellers, vendor = np.unique(vendor[order], return_inverse=True)
+    weights = weights[sellers]
+    # how much weight each block of values has in each replicate; then the ranks are looked for in one block alone
+    size = max(_BLOCK, -(-len(values) // _MOST_BLOCKS))
+    blocks = -(-len(values) // size)
+    held = np.bincount(np.arange(len(values)) // size * len(sellers) + vendor, minlength=blocks * len(sellers))
+    # whole numbers far below 2**53: exact
+    running = np.cumsum(held.reshape(blocks, -1).astype(np.float64) @ weights.astype(np.float64), axis=0)
+    totals = running[-1].astype(np.int64)
+    drawn = np.flatnonzero(totals)
     medians = np.full(weights.shape[1], np.nan)
-    for part in _chunks(weights.shape[1], len(values)):
-        running = np.cumsum(weights[vendor, part], axis=0, dtype=np.int32)
-        totals = running[-1]
-        drawn = np.flatnonzero(totals)
+    for part in _chunks(len(drawn), size):
+        chosen = drawn[part]
         # 0-based ranks around the middle; the value of rank k is the first whose running weight exceeds k
-        lower = (running <= ((totals - 1) // 2)).sum(axis=0)[drawn]
-        upper = (running <= (totals // 2)).sum(axis=0)[drawn]
-        medians[part.start + drawn] = (values[lower] + values[upper]) / 2
+        lower, upper = (
+            _at_rank(rank, values, vendor, weights[:, chosen], running[:, chosen], size)
+            for rank in ((totals[chosen] - 1) // 2, totals[chosen] // 2))
+        medians[chosen] = (lower + upper) / 2
     return percentile_interval(medians)
+
+
+def _at_rank(
+    rank: NDArray[np.int64], values: NDArray[Any], vendor: NDArray[np.int64], weights: NDArray[Any],
+    running: NDArray[np.float64], size: int,
+) -> NDArray[Any]:
+    """The value of a rank in each replicate (a column of `weights`), by the running weights of blocks of `size`."""
+    block = (running <= rank).sum(axis=0)
+    before = np.where(block > 0, running[np.maximum(block - 1, 0), np.arange(len(rank))], 0).astype(np.int64)
+    place = block[None, :] * size + np.arange(size)[:, None]
+    inside = np.minimum(place, len(values) - 1)
+    weight = np.where(place < len(values), weights[vendor[inside], np.arange(len(rank))[None, :]], 0)
+    within = (np.cumsum(weight, axis=0, dtype=np.int64) + before <= rank).sum(axis=0)
+    found: NDArray[Any] = values[block * size + within]
+    return found

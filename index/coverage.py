@@ -89,6 +89,7 @@ def zone_of(name: str) -> ZoneInfo:
         ) from error
 
 
+@lru_cache(maxsize=65_536)
 def local_day(moment: datetime, zone: str) -> date:
     """Market-local date of a moment."""
     return moment.astimezone(zone_of(zone)).date()
@@ -119,10 +120,11 @@ class Panel:
     """The crawls of a question. A market belongs to the panel of a bucket that lies between its first and last attempt.
 
     `crawls` are all attempts of the markets asked, at any date: the panel must not depend on the dates asked.
+    A bucket with a day before `kept_from` is a gap: what was purged cannot be told from what never was.
     """
 
-    def __init__(self, crawls: Iterable[Crawl], buckets: Buckets) -> None:
-        self.buckets = buckets
+    def __init__(self, crawls: Iterable[Crawl], buckets: Buckets, kept_from: date | None = None) -> None:
+        self.buckets, self.kept_from = buckets, kept_from
         self._attempts: dict[str, dict[int, list[Crawl]]] = defaultdict(lambda: defaultdict(list))
         self._life: dict[str, tuple[date, date]] = {}
         self._zones: dict[str, set[str]] = defaultdict(set)
@@ -141,6 +143,7 @@ class Panel:
                 self._attempts[crawl.market][position].append(crawl)
                 self.position_of[crawl.id] = position
         self._cache: dict[tuple[int, str | None, tuple[str, ...], bool], Status] = {}
+        self._parts: dict[tuple[str, int, tuple[str, ...]], _Part] = {}
         self._scopes: dict[tuple[str, tuple[str, ...]], ScopeCoverage] = {}
         self._complete: dict[tuple[str, tuple[str, ...]], list[date]] = {}
 
@@ -160,8 +163,12 @@ class Panel:
             found = self._scopes[crawl.id, regions] = scope_coverage(crawl, regions)
         return found
 
+    def share(self, scopes: dict[tuple[str, tuple[str, ...]], ScopeCoverage]) -> None:
+        """Remembers coverages in `scopes`, with other panels over the very same crawls."""
+        self._scopes = scopes
+
     def attempts(self, position: int, market: str | None = None) -> list[Crawl]:
-        """Crawls begun in a bucket, complete or not."""
+        """Crawls begun in a bucket, complete or not (a bucket that is purged in part may have some)."""
         markets = self.markets if market is None else (market,)
         return [crawl for name in markets if name in self._attempts for crawl in self._attempts[name].get(position, ())]
 
@@ -189,6 +196,8 @@ class Panel:
 
     def _status(self, position: int, market: str | None, regions: tuple[str, ...], every: bool) -> Status:
         first, last = self.buckets.span(position)
+        if self.kept_from is not None and first < self.kept_from:
+            return Status({}, 0, None, "purged" if last < self.kept_from else f"purged before {self.kept_from}")
         markets = self.markets if market is None else (market,)
         panel = [m for m in markets if m in self._life and self._life[m][0] <= last and self._life[m][1] >= first]
         used: dict[str, tuple[str, ...]] = {}
@@ -197,18 +206,41 @@ class Panel:
         reasons: list[str] = []
         attempts = 0
         for name in panel:
-            crawls = self._attempts[name].get(position, []) if name in self._attempts else []
-            attempts += len(crawls)
-            scopes = [(crawl, self.coverage(crawl, regions)) for crawl in crawls]
-            good = [(crawl.id, scope.value) for crawl, scope in scopes if scope.complete_enough]
-            used[name] = tuple(crawl for crawl, _ in good)
-            values += [value for _, value in good if value is not None]
-            best += [scope.value for _, scope in scopes if scope.value is not None]
-            if not good:
-                reasons.append((f"{name}: " if len(panel) > 1 else "") + _why(scopes))
+            part = self._part(name, position, regions)
+            attempts += part.attempts
+            used[name] = part.used
+            values += part.values
+            best += part.best
+            if not part.used:
+                reasons.append((f"{name}: " if len(panel) > 1 else "") + part.why)
         lacking = not panel or bool(reasons if every else not any(used.values()))
         coverage = sum(values) / len(values) if values else max(best, default=None)
         return Status(used, attempts, coverage, ("; ".join(reasons) or "no crawl") if lacking else None)
+
+    def _part(self, market: str, position: int, regions: tuple[str, ...]) -> _Part:
+        key = (market, position, regions)
+        found = self._parts.get(key)
+        if found is None:
+            crawls = self._attempts[market].get(position, []) if market in self._attempts else []
+            scopes = [(crawl, self.coverage(crawl, regions)) for crawl in crawls]
+            good = [(crawl.id, scope.value) for crawl, scope in scopes if scope.complete_enough]
+            found = self._parts[key] = _Part(
+                tuple(crawl for crawl, _ in good), [value for _, value in good if value is not None],
+                [scope.value for _, scope in scopes if scope.value is not None], len(crawls),
+                "" if good else _why(scopes))
+        return found
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one market adds to a status: its complete-enough crawls and their coverage, all known coverages, and why
+    there is none that counts."""
+
+    used: tuple[str, ...]
+    values: list[float]
+    best: list[float]
+    attempts: int
+    why: str
 
 
 def _why(scopes: Sequence[tuple[Crawl, ScopeCoverage]]) -> str:

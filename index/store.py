@@ -156,6 +156,17 @@ class Store(Protocol):
         """Remove a crawl (or import), a vendor or a market with all that hangs on it; returns rows removed."""
         ...
 
+    def purged_before(self) -> date | None:
+        """First market-local day that is kept, always the first of a month; None: nothing was ever purged. Earlier
+        days are gaps to every measure, whatever rows a broken-off purge has left of them."""
+        ...
+
+    def drop_before(self, first_kept: date) -> int:
+        """Remove the crawls begun before a market-local day, and all observations and offer-days of earlier days, of
+        every version; returns rows removed. A day already purged up to is never taken back. Days are gaps from the
+        first moment on; broken off, it may be run again. UsageError unless `first_kept` is the first of a month."""
+        ...
+
     def digest(self) -> Mapping[str, str]:
         """SHA-256 of the content by record (observation, offer_day, crawl), the same on both stores for one content."""
         ...

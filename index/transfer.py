@@ -55,6 +55,9 @@ def copy_store(source: Store, target: Store, progress: Progress = lambda what, d
         target.write_crawl(crawl)
         progress("crawls", done)
     target.set_current_version(version)
+    kept_from = source.purged_before()
+    if kept_from is not None:
+        target.drop_before(kept_from)  # removes nothing: the target shall know what gaps they are
     progress("digests", 0)
     compare_digests(source, target)
     return CopyReport(
@@ -71,19 +74,24 @@ def _read(contents: Iterable[bytes], record: type[R]) -> Iterator[R]:
 def _pour(
     records: Iterable[R], write: Callable[[Iterable[R]], WriteReport], what: str, progress: Progress
 ) -> tuple[int, WriteReport]:
-    done, total = 0, WriteReport()
-    for batch in in_batches(records):
-        report = write(batch)
-        if report.failed:
-            key, reason = report.failed[0]
-            raise StoreError(
-                f"{len(report.failed)} {what} could not be written, the first: {key}: {reason}.",
-                remedy="Mend that and run the same command again.",
-            )
-        done += len(batch)
-        total = add_reports(total, report)
-        progress(what, done)
-    return done, total
+    """One write, so that the target builds a batch while it sends others, and shows all at once."""
+    done = 0
+
+    def iter_told() -> Iterator[R]:
+        nonlocal done
+        for batch in in_batches(records):
+            yield from batch
+            done += len(batch)
+            progress(what, done)
+
+    report = write(iter_told())
+    if report.failed:
+        key, reason = report.failed[0]
+        raise StoreError(
+            f"{len(report.failed)} {what} could not be written, the first: {key}: {reason}.",
+            remedy="Mend that and run the same command again.",
+        )
+    return done, report
 
 
 def compare_digests(source: Store, target: Store) -> None:

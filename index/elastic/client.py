@@ -20,7 +20,6 @@ from index.elastic.documents import Document
 _BULK_BYTES = 8_000_000
 """Of one request: far below `http.max_content_length`, whatever the texts."""
 _BUSY = frozenset({429, 502, 503, 504})
-_ACTION = {"create": b'{"create":', "index": b'{"index":', "delete": b'{"delete":'}
 
 Sleep = Callable[[float], None]
 
@@ -134,20 +133,33 @@ def guard(shown: str) -> Iterator[None]:
         raise StoreError(f"{shown}: {message}.", remedy=remedy) from error
 
 
-def _lines(action: str, document: Document) -> list[bytes]:
-    target = _ACTION[action] + orjson.dumps({"_index": document.index, "_id": document.id}) + b"}"
-    return [target] if action == "delete" else [target, document.source]
+def _body(action: str, documents: Sequence[Document], *, named: bool) -> bytes:
+    """The request's lines. `named`: each names its index, since that does not stand in the request's path."""
+    heads = {
+        index: b'{"%b":{%b"_id":' % (action.encode(), b'"_index":%b,' % orjson.dumps(index) if named else b"")
+        for index in {document.index for document in documents}}
+    ids = [orjson.dumps(document.id) for document in documents]
+    if action == "delete":
+        return b"".join([
+            b"%b%b}}\n" % (heads[document.index], name) for name, document in zip(ids, documents, strict=True)])
+    return b"".join([
+        b"%b%b}}\n%b\n" % (heads[document.index], name, document.source)
+        for name, document in zip(ids, documents, strict=True)])
 
 
 def _parts(documents: Sequence[Document]) -> Iterator[list[Document]]:
+    """Parts of much the same size, below what one request should hold."""
+    whole = sum(len(document.source) + 100 for document in documents)
+    most = whole / max(1, -(-whole // _BULK_BYTES))
     part: list[Document] = []
     size = 0
     for document in documents:
-        if part and size + len(document.source) > _BULK_BYTES:
+        taken = len(document.source) + 100
+        if part and size + taken / 2 > most:
             yield part
             part, size = [], 0
         part.append(document)
-        size += len(document.source) + 120
+        size += taken
     if part:
         yield part
 
@@ -168,11 +180,13 @@ def bulk(client: Elasticsearch, action: str, documents: Sequence[Document], pati
     outcome = Outcome([], [], [], [])
     for part in _parts(documents):
         waiting = part
+        path = part[0].index if len({document.index for document in part}) == 1 else None
         for pause in (*patience.pauses, None):
-            body = b"\n".join([line for document in waiting for line in _lines(action, document)]) + b"\n"
+            body = _body(action, waiting, named=path is None)
             # the client passes bytes through as they are, though its annotation knows mappings only
             answer = persevere(patience, partial(
-                client.bulk, operations=body, timeout=patience.shard_wait,  # type: ignore[arg-type]
+                client.bulk, index=path, operations=body,  # type: ignore[arg-type]
+                timeout=patience.shard_wait,
                 require_alias=action != "delete", filter_path="errors,items.*.status,items.*.error"))
             if not answer["errors"] and action != "delete":  # to delete what is not there is no error
                 outcome.done += waiting

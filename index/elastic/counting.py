@@ -24,15 +24,14 @@ from index.elastic.indices import Indices
 from index.elastic.mappings import PACK_MAPPING, SMALL, index_name, pack_index, write_alias
 from index.elastic.packs import (
     SOURCE_FIELDS,
+    Growing,
     Pack,
-    Row,
     Tally,
     agrees,
-    build_pack,
+    columns_from,
+    columns_of,
     dump_pack,
     load_pack,
-    row_from,
-    row_of,
 )
 from index.elastic.reading import checked, iter_groups, iter_pages
 from index.store import Distinct, Filter
@@ -53,7 +52,9 @@ class Counting:
 
     def __init__(self, client: Elasticsearch, indices: Indices, patience: Patience, few: int) -> None:
         self.client, self._indices, self._patience, self._few = client, indices, patience, few
-        self._writing: dict[tuple[str, str], dict[str, Row]] = {}
+        self._writing: dict[tuple[str, str], Growing] = {}
+        self._unsettled: set[tuple[str, str]] = set()
+        """Crawls of `_writing` whose stored pack is older than what is kept of them."""
 
     def ask(self, where: Filter, by: Sequence[str], of: Distinct, version: str) -> Groups:
         """Unsorted counts of a version."""
@@ -114,9 +115,10 @@ class Counting:
     def _make(self, version: str, crawl: str) -> Pack:
         index = index_name(self._indices.prefix, "observation", version, "*")
         query = build_query(build_filter("observation", Filter(crawl=(crawl,))))
-        return build_pack([
-            row_from(hit["_source"])
-            for hits in iter_pages(self.client, index, query, ["_shard_doc"], SOURCE_FIELDS) for hit in hits])
+        pack = Growing()
+        for hits in iter_pages(self.client, index, query, ["_shard_doc"], SOURCE_FIELDS):
+            pack.add([hit["_index"] + hit["_id"] for hit in hits], columns_from([hit["_source"] for hit in hits]))
+        return pack.build()
 
     def _store(self, version: str, packs: dict[str, Pack]) -> None:
         index = pack_index(self._indices.prefix, version)
@@ -139,17 +141,24 @@ class Counting:
 
     def watch(self, rows: Sequence[Observation], documents: Sequence[Document]) -> None:
         """Keeps what the packs of these rows need."""
+        by_crawl: dict[tuple[str, str], tuple[list[Observation], list[Document]]] = {}
         for row, document in zip(rows, documents, strict=True):
-            held = self._writing.setdefault((row.version, row.crawl), {})
-            held[document.id] = row_of(row, document.digest)
+            mine, made = by_crawl.setdefault((row.version, row.crawl), ([], []))
+            mine.append(row)
+            made.append(document)
+        for crawl, (mine, made) in by_crawl.items():
+            held = self._writing.setdefault(crawl, Growing())
+            held.add([document.id for document in made], columns_of(mine, [document.digest for document in made]))
+        self._unsettled |= by_crawl.keys()
 
     def settle(self) -> None:
         """Stores the packs of what was written; the latest crawls are kept, since more of them may come."""
         by_version: dict[str, dict[str, Pack]] = {}
-        for (version, crawl), rows in self._writing.items():
-            by_version.setdefault(version, {})[crawl] = build_pack(list(rows.values()))
+        for version, crawl in self._unsettled:
+            by_version.setdefault(version, {})[crawl] = self._writing[version, crawl].build()
         for version, packs in by_version.items():
             self._store(version, packs)
+        self._unsettled.clear()
         self._trim(_HELD_ROWS)
 
     def settle_if_many(self) -> None:
@@ -168,6 +177,7 @@ class Counting:
     def forget(self, where: Filter) -> None:
         """Deletes the packs of every crawl that has a row in the filter: they hold pseudonyms."""
         self._writing.clear()
+        self._unsettled.clear()
         pattern = f"{self._indices.prefix}-observations-*"
         sources: list[Body] = [{"crawl": {"terms": {"field": "crawl"}}}]
         query = build_query(build_filter("observation", where))

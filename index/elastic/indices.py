@@ -8,6 +8,7 @@ it is one request that the cluster takes whole or not at all.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 
 from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
 
@@ -133,6 +134,17 @@ class Indices:
             self.check_schema(mapping, index)
             self._version_of[index] = str(mapping["_meta"]["version"])
         return self._version_of[index]
+
+    def purged_before(self, crawls: str) -> date | None:
+        """First day that is kept, as the index of crawls tells."""
+        found = self.client.indices.get_mapping(index=crawls, ignore_unavailable=True).body
+        day = found[crawls]["mappings"].get("_meta", {}).get("purged_before") if crawls in found else None
+        return None if day is None else date.fromisoformat(day)
+
+    def mark_purged(self, crawls: str, first_kept: date) -> None:
+        """Notes the first day that is kept in the index of crawls: durable, and seen by all at once."""
+        self.client.indices.put_mapping(
+            index=crawls, meta={"schema": SCHEMA_VERSION, "purged_before": first_kept.isoformat()})
 
     def names(self, pattern: str) -> list[str]:
         """Names of all indices that a pattern finds."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -30,32 +31,39 @@ FIELDS = (
 """What a pack knows of a row, beside its listing, offer and mark."""
 SOURCE_FIELDS = [*FIELDS, "listing", "offer", "mark"]
 _LISTS = ("ships_from", "ships_to")
-Row = tuple[Any, ...]
-"""Values of FIELDS (lists as tuples), then listing, offer, mark."""
+Columns = list[list[Any]]
+"""Values of FIELDS (lists as tuples), then listing, offer, mark: a list for each, of one length."""
 Whole = NDArray[Any]
 Group = tuple[str | None, ...]
 
 
-def row_of(seen: Observation, digest: str) -> Row:
-    """The row of an observation."""
-    return (
-        seen.day.isoformat(), seen.market, seen.substance, seen.group, seen.form, seen.region, seen.stash, seen.kind,
-        seen.vendor, seen.ships_from, seen.ships_to, seen.listing, seen.offer, mark_of(digest))
+def columns_of(rows: Sequence[Observation], digests: Iterable[str]) -> Columns:
+    """The columns of observations."""
+    seen = [row.__dict__ for row in rows]
+    columns: Columns = [[row[name] for row in seen] for name in ("day", "market", "substances", *FIELDS[3:])]
+    days = {day: day.isoformat() for day in set(columns[0])}
+    columns[0] = [days[day] for day in columns[0]]
+    columns[2] = [names[0] if names else None for names in columns[2]]
+    for place in (6, 7):  # stash and kind: an enum's hash is a slow one
+        columns[place] = [value and str(value) for value in columns[place]]
+    return [*columns, [row["listing"] for row in seen], [row["offer"] for row in seen], list(map(mark_of, digests))]
 
 
-def row_from(source: Body) -> Row:
-    """The row of a document."""
-    return (
-        *(source.get(name) for name in FIELDS[:-2]), *(tuple(source.get(name) or ()) for name in _LISTS),
-        source["listing"], source["offer"], source["mark"])
+def columns_from(sources: Sequence[Body]) -> Columns:
+    """The columns of documents."""
+    return [
+        *([source.get(name) for source in sources] for name in FIELDS[:-2]),
+        *([tuple(source.get(name) or ()) for source in sources] for name in _LISTS),
+        *([source[name] for source in sources] for name in ("listing", "offer", "mark"))]
 
 
 def _hash(*parts: str) -> int:
     return int.from_bytes(blake2b("\0".join(parts).encode(), digest_size=8).digest(), "little")
 
 
-def _narrow(codes: list[int], size: int) -> Whole:
-    return np.array(codes, dtype=np.uint8 if size <= 256 else np.uint16 if size <= 65_536 else np.uint32)
+def _narrow(codes: array[int], size: int, rows: Whole | None) -> Whole:
+    whole = np.array(codes, dtype=np.uint8 if size <= 256 else np.uint16 if size <= 65_536 else np.uint32)
+    return whole if rows is None else whole[rows]
 
 
 @dataclass(frozen=True)
@@ -71,21 +79,42 @@ class Pack:
         return len(self.marks)
 
 
-def build_pack(rows: Sequence[Row]) -> Pack:
-    """The pack of these rows; their order does not matter."""
-    labels: dict[str, list[Any]] = {}
-    codes: dict[str, Whole] = {}
-    things: dict[str, Whole] = {}
-    for place, field in enumerate(FIELDS):
-        known: dict[Any, int] = {}
-        found = [known.setdefault(row[place], len(known)) for row in rows]
-        labels[field], codes[field] = list(known), _narrow(found, len(known))
-    for place, field in ((-3, "listing"), (-2, "offer")):
-        seen: dict[tuple[str, str], int] = {}
-        found = [seen.setdefault((row[1], row[place]), len(seen)) for row in rows]
-        codes[field] = _narrow(found, len(seen))
-        things[field] = np.array([_hash(*each) for each in seen], dtype=np.uint64)
-    return Pack(labels, codes, things, np.array([row[-1] for row in rows], dtype=np.uint32))
+class Growing:
+    """A crawl's pack while its rows come in. Only small integers are held of each row."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, int] = {}
+        """Where the last row of each id stands."""
+        self._known: list[dict[Any, int]] = [{} for _ in range(len(FIELDS) + 2)]
+        self._codes: list[array[int]] = [array("I") for _ in range(len(FIELDS) + 2)]
+        self._marks = array("I")
+
+    def __len__(self) -> int:
+        """Distinct rows."""
+        return len(self._places)
+
+    def add(self, ids: Sequence[str], columns: Columns) -> None:
+        """Rows by their id: a later one takes the place of an earlier one."""
+        first = len(self._marks)
+        self._places.update(zip(ids, range(first, first + len(ids)), strict=True))
+        *values, listings, offers, marks = columns
+        markets = values[1]
+        every = (*values, zip(markets, listings, strict=True), zip(markets, offers, strict=True))
+        for known, codes, column in zip(self._known, self._codes, every, strict=True):
+            codes.extend([known.setdefault(value, len(known)) for value in column])
+        self._marks.extend(marks)
+
+    def build(self) -> Pack:
+        """The pack of what came so far."""
+        rows = None if len(self._places) == len(self._marks) else np.array(list(self._places.values()), dtype=np.int64)
+        codes: dict[str, Whole] = {}
+        for name, known, each in zip((*FIELDS, "listing", "offer"), self._known, self._codes, strict=True):
+            codes[name] = _narrow(each, len(known), rows)
+        return Pack(
+            {name: list(known) for name, known in zip(FIELDS, self._known, strict=False)}, codes,
+            {name: np.array([_hash(*each) for each in known], dtype=np.uint64)
+             for name, known in zip(("listing", "offer"), self._known[-2:], strict=True)},
+            _narrow(self._marks, 2**32, rows))
 
 
 def dump_pack(pack: Pack) -> str:

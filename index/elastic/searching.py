@@ -17,6 +17,7 @@ _RECENT = timedelta(days=2)
 
 
 _USES = 50
+_FEW = 20
 
 
 class Searching:
@@ -26,6 +27,9 @@ class Searching:
     def __init__(self, client: Elasticsearch) -> None:
         self._client = client
         self._newest: dict[Filter, tuple[int, date | None]] = {}
+        self._seldom: dict[tuple[Query, Filter], int] = {}
+        """Searches that the last days had few hits for, and how often they were put since: they are asked of all days
+        at once."""
 
     def ask(self, index: str, query: Query, where: Filter, limit: int, offset: int) -> list[Body]:
         """Hits of `Store.search`: the latest matching observation of each listing, by day (newest first) and listing.
@@ -33,7 +37,10 @@ class Searching:
         A listing that is found within the last days has its latest observation there, and stands before all others.
         """
         found: list[Body] = []
-        for part in (self._recent(index, where), where):
+        asked = (query, where)
+        uses = self._seldom.get(asked, 0)
+        recent = None if uses % _USES else self._recent(index, where)
+        for part in (recent, where):
             if part is None:
                 continue
             try:
@@ -42,8 +49,14 @@ class Searching:
             except NotFoundError:
                 return []
             found = checked(dict(answer.body))["hits"]["hits"]
+            if part is recent and offset == 0 and len(found) < min(limit, _FEW):
+                uses += 1
             if len(found) == limit:
                 break
+        if uses:
+            if len(self._seldom) > 1000:
+                self._seldom.clear()
+            self._seldom[asked] = uses + (recent is None)
         return found
 
     def _recent(self, index: str, where: Filter) -> Filter | None:

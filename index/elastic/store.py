@@ -21,6 +21,7 @@ from index.columns import build_column, check_fields, check_groups, field_kinds
 from index.content import (
     Fold,
     canonical,
+    check_month,
     check_page,
     clean,
     observation_key,
@@ -129,21 +130,31 @@ class ElasticStore:
                 made += self._counting.rebuild(version, progress)
         return {"packs": made}
 
+    def purged_before(self) -> date | None:
+        return self._ask(lambda: self._indices.purged_before(crawl_index(self.prefix)))
+
     def drop_before(self, first_kept: date) -> int:
-        """Removes the observations and offer-days of every version before a market-local day: whole months by dropping
-        their index, what is left of one row by row. Returns rows removed. Crawls stay. May be run again."""
+        check_month(first_kept)
+        first_kept = max(first_kept, self.purged_before() or first_kept)
+        before = Filter(last=first_kept - timedelta(days=1))
         removed = 0
         with self._guard():
-            self._counting.forget(Filter(last=first_kept - timedelta(days=1)))
+            crawls = crawl_index(self.prefix)
+            if self._indices.current() is None and not self._indices.names(crawls):
+                return 0
+            self._indices.make(crawls, CRAWL_MAPPING, SMALL)
+            self._indices.mark_purged(crawls, first_kept)
+            query = docs.build_query(docs.build_filter("observation", before))  # a crawl's document has a day as well
+            for hits in iter_pages(self.client, crawls, query, ["_shard_doc"], False):
+                removed += self._delete([Document(hit["_index"], hit["_id"], hit["_id"], b"", "") for hit in hits])
+            self.client.indices.refresh(index=crawls, ignore_unavailable=True)
+            self._counting.forget(before)
             for record in RECORDS:
-                old = [
-                    name for name in self._indices.names(self._every(record))
-                    if (part := name.rpartition("@")[2]) != BASE and part < month_of(first_kept)]
-                for name in old:
-                    removed += self._count(name)
-                    self._indices.drop([name])
-        for record in RECORDS:
-            removed += self._drop(record, self._every(record), Filter(last=first_kept - timedelta(days=1)))
+                for name in self._indices.names(self._every(record)):
+                    part = name.rpartition("@")[2]
+                    if part != BASE and part < month_of(first_kept):
+                        removed += self._count(name)
+                        self._indices.drop([name])
         return removed
 
     def _count(self, pattern: str) -> int:

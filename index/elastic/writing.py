@@ -6,13 +6,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from typing import Generic, TypeVar
 
 import orjson
 from elasticsearch import ApiError, Elasticsearch
 
 from extract.observation import Observation, Record
-from index.content import add_reports, in_batches, last_of_each, storable
+from index.content import add_reports, in_batches, storable
 from index.elastic.client import Patience, bulk, is_dropped, persevere
 from index.elastic.documents import Document, build_query
 from index.elastic.indices import Indices
@@ -59,7 +60,7 @@ class Writer:
                 ids = {document.id for document in documents}
                 while sent and (len(sent) > _LANES or any(not ids.isdisjoint(other) for _, other in sent)):
                     total = add_reports(total, sent.popleft()[0].result())
-                strays = self._find_strays(rows, documents) if shape.record == "observation" else []
+                strays = self._find_strays(rows, documents)
                 if each is not None:
                     each(rows, documents)
                 sent.append((pool.submit(self._send, documents, strays), ids))
@@ -68,23 +69,29 @@ class Writer:
         return total
 
     def _build(self, shape: Shape[R], batch: list[R]) -> tuple[list[R], list[Document], WriteReport]:
-        rows, repeated = last_of_each(batch, shape.key)
-        failed: list[tuple[str, str]] = []
-        names: dict[tuple[str, str], str] = {}
+        """Rows and their documents, the last of each key; and what is not to be sent."""
+        rows, failed = batch, list[tuple[str, str]]()
+        names: dict[tuple[str, date], str] = {}
 
         def home(row: R) -> str:
-            place = (row.version, month_of(row.day))
-            if place not in names:
-                self.indices.make_parts(shape.record, *place[:1], place[1:])
-                names[place] = write_alias(index_name(self.indices.prefix, shape.record, *place))
-                self.touched.add(index_name(self.indices.prefix, shape.record, *place))
-            return names[place]
+            name = names.get((row.version, row.day))
+            if name is None:
+                part = month_of(row.day)
+                self.indices.make_parts(shape.record, row.version, [part])
+                index = index_name(self.indices.prefix, shape.record, row.version, part)
+                self.touched.add(index)
+                name = names[row.version, row.day] = write_alias(index)
+            return name
 
         try:
             documents = [shape.build(row, home(row)) for row in rows]
         except orjson.JSONEncodeError:
             rows, failed = storable(rows, shape.key)
             documents = [shape.build(row, home(row)) for row in rows]
+        last = {document.id: place for place, document in enumerate(documents)}
+        repeated = len(documents) - len(last)
+        if repeated:
+            rows, documents = [rows[place] for place in last.values()], [documents[place] for place in last.values()]
         return rows, documents, WriteReport(unchanged=repeated, failed=tuple(failed))
 
     def _send(self, documents: Sequence[Document], strays: Sequence[Document]) -> WriteReport:
@@ -103,17 +110,16 @@ class Writer:
         that have rows in more than one month can have any, so that most loads ask one question a crawl."""
         if len(self._homes) > 50_000:  # bounded; what is forgotten is asked again
             self._homes.clear()
-        crawls = {(row.version, row.crawl) for row in rows if isinstance(row, Observation)}
-        for version in {version for version, _ in crawls}:
-            self._learn_homes(version, sorted(crawl for of, crawl in crawls if of == version and (of, crawl)
-                                              not in self._homes))
-        others: dict[str, list[Document]] = {}
-        pairs = {
-            ((row.version, row.crawl), document.index) for row, document in zip(rows, documents, strict=True)
+        places = {
+            (row.version, row.crawl, document.index) for row, document in zip(rows, documents, strict=True)
             if isinstance(row, Observation)}
-        for crawl, index in pairs:
-            self._homes[crawl].add(index)
-        if any(len(self._homes[crawl]) > 1 for crawl, _ in pairs):
+        strange = {(version, crawl) for version, crawl, _ in places} - self._homes.keys()
+        for version in {version for version, _ in strange}:
+            self._learn_homes(version, sorted(crawl for of, crawl in strange if of == version))
+        others: dict[str, list[Document]] = {}
+        for version, crawl, index in places:
+            self._homes[version, crawl].add(index)
+        if any(len(self._homes[version, crawl]) > 1 for version, crawl, _ in places):
             for row, document in zip(rows, documents, strict=True):
                 if isinstance(row, Observation):
                     for index in self._homes[row.version, row.crawl] - {document.index}:

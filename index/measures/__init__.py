@@ -2,8 +2,8 @@
 
 One module a family: `counts`, `price`, `price_index`, `turnover` (with `sales` by stock, `feedback`, `thinning`),
 `churn` (new, withdrawn, returned), `survival`, `share`, `concentration`, `flows`, `availability`, `event`, `covered`
-(coverage). They take only `Store.crawls`, `count_distinct` and `scan`, so that both stores give the
-same rows.
+(coverage). They take only `Store.crawls`, `count_distinct` and `scan` (or, where a store has it, the
+same rows as codes: `index.coded`), so that both stores give the same rows.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any, Literal, NoReturn, get_args
 
 from config.errors import UsageError
@@ -60,7 +61,7 @@ class Ask:
     without_relists: bool = False
     """Whether `new` leaves out old listings put up again under a new id (`Crawl.relists`)."""
 
-    @property
+    @cached_property
     def fields(self) -> tuple[str, ...]:
         """Split fields as records spell them."""
         return tuple(name.replace("-", "_") for name in self.splits)
@@ -148,7 +149,7 @@ def build_ask(
     if first is None or last is None:
         return None
     buckets = Buckets.build(first, last, by)
-    panel = Panel(crawls, buckets)
+    panel = Panel(crawls, buckets, store.purged_before())
     return Ask(
         store, where, splits, buckets, panel, with_flagged, currency, of, seed, method, at, control, without_relists
     )

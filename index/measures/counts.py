@@ -24,7 +24,7 @@ from index.store import Distinct, Filter
 MEASURES: Mapping[str, Distinct] = {"listings": "listing", "offers": "offer", "vendors": "vendor"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Counted:
     """The count of one bucket of one series; `value` is 0 where the crawls saw nothing."""
 
@@ -46,21 +46,34 @@ def counts(ask: Ask, measure: str) -> list[TrendRow]:
 
 def count_buckets(ask: Ask, of: Distinct, *, intervals: bool = True) -> list[Counted]:
     """Every bucket of every series, by bucket and then series. Where `status.reason` is set the value means nothing."""
-    by_crawl: dict[Series, dict[str, int]] = defaultdict(dict)
-    for key, count in ask.store.count_distinct(crawled(ask), ("crawl", *ask.fields), of):
-        if key[0] in ask.panel.position_of:
-            by_crawl[series_of(ask, key[1:])][str(key[0])] = count
-    series = ask.series(by_crawl)
-    offers = count_offers(ask)
+    offers = count_offers(ask)  # before the counts by crawl are held
+    position_of, names = ask.panel.position_of, _Names(ask)
+    by_cell: dict[Series, dict[int, list[tuple[str, int]]]] = defaultdict(dict)
+    for (crawl, *values), count in ask.store.count_distinct(crawled(ask), ("crawl", *ask.fields), of):
+        position = position_of.get(str(crawl))
+        if position is not None:
+            by_cell[names.of(tuple(values))].setdefault(position, []).append((str(crawl), count))
+    series = ask.series(by_cell)
     statuses = {cell: ask.status(position, key) for cell, position, _, key in ask.cells(series)}
     bounds = _intervals(ask, of, series, statuses) if intervals else None
+    owners: dict[int, dict[str, str]] = {}
     found = []
     for cell, position, _, key in ask.cells(series):
-        status, seen = statuses[cell], by_crawl.get(key, {})
-        # summed as integers and divided once a market: the same figure whatever order a store answers in
-        value = sum(sum(seen.get(c, 0) for c in used) / len(used) for used in status.used.values() if used)
+        status, value = statuses[cell], 0.0
+        seen = by_cell[key].get(position) if key in by_cell else None
+        if seen:
+            # statuses are kept by the panel: many cells share one
+            owner = owners.get(id(status))
+            if owner is None:
+                owner = owners[id(status)] = {crawl: market for market, used in status.used.items() for crawl in used}
+            totals: dict[str, int] = defaultdict(int)
+            for crawl, count in seen:
+                if crawl in owner:
+                    totals[owner[crawl]] += count
+            # summed as integers and divided once a market: the same figure whatever order a store answers in
+            value = sum((totals[market] / len(used) for market, used in status.used.items() if market in totals), 0.0)
         n = offers.get((position, key), 0) if status.reason is None else 0
-        found.append(Counted(position, key, status, float(value), n, bounds[cell] if bounds else (None, None)))
+        found.append(Counted(position, key, status, value, n, bounds[cell] if bounds else (None, None)))
     return found
 
 
@@ -76,6 +89,20 @@ def crawled(ask: Ask) -> Filter:
 def series_of(ask: Ask, key: tuple[str | None, ...]) -> Series:
     """The split values of a group, a missing substance called by its name."""
     return tuple(name_labels(field, [value])[0] for field, value in zip(ask.fields, key, strict=True))
+
+
+class _Names:
+    """`series_of`, remembered: a question has few series and many cells."""
+
+    def __init__(self, ask: Ask) -> None:
+        self.ask = ask
+        self.known: dict[tuple[str | None, ...], Series] = {}
+
+    def of(self, key: tuple[str | None, ...]) -> Series:
+        found = self.known.get(key)
+        if found is None:
+            found = self.known[key] = series_of(self.ask, key)
+        return found
 
 
 def count_offers(ask: Ask) -> dict[tuple[int, Series], int]:
@@ -97,15 +124,16 @@ def count_offers(ask: Ask) -> dict[tuple[int, Series], int]:
                 sets[position, crawls].add(region)
             if any(len(used) > 1 for used in status.used.values()):
                 pooled.add(crawls)
+    names = _Names(ask)
     apart: dict[str, list[tuple[Series, int]]] = defaultdict(list)
     if any(crawls not in pooled for _, crawls in sets):
         for key, count in ask.store.count_distinct(crawled(ask), ("crawl", *ask.fields), "offer"):
-            apart[str(key[0])].append((series_of(ask, key[1:]), count))
+            apart[str(key[0])].append((names.of(key[1:]), count))
     found: dict[tuple[int, Series], int] = defaultdict(int)
     for (position, crawls), regions in sets.items():
         if crawls in pooled:
             where = ask.narrowed(crawl=crawls, first=None, last=None)
-            counted = [(series_of(ask, key), n) for key, n in ask.store.count_distinct(where, ask.fields, "offer")]
+            counted = [(names.of(key), n) for key, n in ask.store.count_distinct(where, ask.fields, "offer")]
         else:
             counted = [entry for crawl in crawls for entry in apart[crawl]]
         for series, count in counted:

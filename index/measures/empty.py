@@ -20,8 +20,13 @@ def explain_empty(store: Store, where: Filter) -> str:
     """One sentence or two that say what excluded everything, and what is there instead; empty if something matches."""
     if _count(store, where):
         return ""
+    kept_from = store.purged_before()
     if not _count(store, Filter()):
+        if kept_from is not None:
+            return f"The store holds no observations: everything before {kept_from} was purged."
         return "The store holds no observations yet: crawl a market or import a table first."
+    if kept_from is not None and where.last is not None and where.last < kept_from:
+        return f"Everything before {kept_from} was purged."
     parts = [(field, getattr(where, field)) for field in FIELDS if getattr(where, field)]
     # a part that matches nothing even alone is the first thing to mend
     for field, values in parts:

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from index.bootstrap import FEWEST_VENDORS, Interval
 from index.measures.ask import Ask
-from index.measures.price import group_votes, read_votes
 from index.measures.regression import demean, fit, influence, t_quantile
 from index.measures.row import TrendRow
 from index.measures.table import Coder, Table, Whole
+from index.measures.votes import group_votes, read_votes
 
 BASE = 100.0
 LEVEL = 0.975

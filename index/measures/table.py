@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from index.coded import Coded, CodedStore
 from index.measures.ask import UNKNOWN, Ask, Series
 from index.store import Columns, Filter, RecordName
 
@@ -27,6 +28,17 @@ class Coder:
     def encode(self, labels: Iterable[Any]) -> Whole:
         codes = self.codes
         return np.fromiter((codes.setdefault(label, len(codes)) for label in labels), dtype=np.int64)
+
+    def encode_codes(self, codes: NDArray[Any], label: Callable[[int], Any]) -> NDArray[np.int32]:
+        """`encode` of the labels behind small codes, the same integers without a look at every row."""
+        first = np.full(int(codes.max(initial=-1)) + 1, -1, dtype=np.int64)
+        first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
+        place = np.zeros(len(first), dtype=np.int32)
+        used = np.flatnonzero(first >= 0)
+        for code in used[np.argsort(first[used])].tolist():
+            place[code] = self.codes.setdefault(label(code), len(self.codes))
+        found: NDArray[np.int32] = place[codes]
+        return found
 
     @property
     def labels(self) -> list[Any]:
@@ -139,6 +151,12 @@ def _parts(
 ) -> Iterator[list[Any]]:
     """Columns batch by batch: series, vendor, identity, market, day, then the numbers and the labels."""
     wanted = list(dict.fromkeys(("market", identity, "vendor", "day", *ask.fields, *numbers, *labels)))
+    if record == "offer_day" and isinstance(ask.store, CodedStore) and not set(_LISTS).intersection(ask.fields):
+        coded = ask.store.scan_coded(where, [*wanted, "offer"])
+        if coded is not None:
+            for one in coded:
+                yield from _coded_parts(one, ask, identity, numbers, labels, coders)
+            return
     for batch in ask.store.scan(record, where, wanted):
         rows = _rows(batch, ask.fields)
         market = batch["market"].tolist()
@@ -153,6 +171,57 @@ def _parts(
             *(column.astype(np.int32) for column in codes), batch["day"].astype("datetime64[D]")[rows],
             *(np.asarray(batch[name], dtype=np.float64)[rows] for name in numbers),
             *(coders.shared(batch[name].tolist())[rows] for name in labels)]
+
+
+def _coded_parts(
+    batch: Coded, ask: Ask, identity: str, numbers: Sequence[str], labels: Sequence[str], coders: Coders
+) -> Iterator[list[Any]]:
+    """The same from codes: the same integers, in pieces that begin where the offers do not matter."""
+    market = batch.market
+    series = np.zeros(len(batch.days), dtype=np.int32)
+    if ask.fields:
+        joint, names = _joint(batch, ask.fields)
+        series = coders.series.encode_codes(joint, names)
+        del joint
+    vendor, vendors = batch.codes["vendor"]
+    held, known = batch.codes[identity]
+    seller = coders.vendors.encode_codes(vendor, lambda code: (market, vendors[code]))
+    thing = coders.identities.encode_codes(held, lambda code: (market, known[code]))
+    number = int(coders.markets.encode([market])[0])
+    words = {}
+    for name in labels:
+        words[name] = np.empty(len(batch.codes[name][1]), dtype=object)
+        words[name][:] = coders.shared(batch.codes[name][1])
+    for start in range(0, len(batch.days), PIECE):
+        rows = slice(start, start + PIECE)
+        yield [
+            series[rows], seller[rows], thing[rows], np.full(len(series[rows]), number, dtype=np.int32),
+            batch.days[rows].astype("datetime64[D]"),
+            *(batch.numbers[name][rows].astype(np.float64) for name in numbers),
+            *(words[name][batch.codes[name][0][rows]] for name in labels)]
+
+
+def _joint(batch: Coded, fields: Sequence[str]) -> tuple[Whole, Callable[[int], Series]]:
+    """One code for the values of all split fields of each row, and what it stands for."""
+    joint = np.zeros(len(batch.days), dtype=np.int64)
+    values: list[Sequence[str | None]] = []
+    for field in fields:
+        if field == "market":
+            values.append([batch.market])
+            continue
+        codes, labels = batch.codes[field]
+        joint = joint * max(len(labels), 1) + codes
+        values.append(name_labels(field, labels))
+    used, joint = np.unique(joint, return_inverse=True)
+
+    def names(code: int) -> Series:
+        rest, found = int(used[code]), []
+        for labels in reversed(values):
+            rest, own = divmod(rest, max(len(labels), 1))
+            found.append(labels[own])
+        return tuple(reversed(found))
+
+    return joint, names
 
 
 def _build(

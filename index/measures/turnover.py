@@ -111,8 +111,9 @@ def _add_up(ask: Ask, method: str) -> _Sold:
         if method == "stock":
             _collect(sums["vanished"], *_vanished(ask, table, cell))
         sold = inside[table.numbers["packages"][inside] > 0]
-        pairs = np.unique(np.stack([cell[sold], table.offer[sold]], axis=1), axis=0)
-        _collect(sums["offers"], pairs[:, 0], np.ones(len(pairs)))
+        many = int(table.offer.max(initial=0)) + 1
+        pairs = np.unique(cell[sold] * many + table.offer[sold])
+        _collect(sums["offers"], pairs // many, np.ones(len(pairs)))
         wide = len(table.vendor_labels) + 1
         paid, where = np.unique(cell[sold] * wide + table.vendor[sold], return_inverse=True)
         money = np.bincount(where, table.numbers["money"][sold], len(paid)).astype(np.float64)

@@ -10,42 +10,38 @@ from typing import Any
 import orjson
 
 from extract.observation import Crawl, Observation
-from index.content import canonical
+from index.content import canonical, canonical_fields
 from index.sqlite.crawl_packs import drop_packs
 from index.sqlite.facts_packs import rebuild as rebuild_facts
 from index.sqlite.price_packs import drop_weeks, week_of
-from index.sqlite.rows import OFFER_DAY_FIELDS, TUPLES, build_offer_day, moment, unpack
+from index.sqlite.rows import OFFER_DAY_FIELDS, TUPLES, moment, read_offer_day, unpack
 from index.sqlite.sql import build_all_observations
 from index.stem import build_stems
 
 _OBSERVATION_FIELDS = tuple(Observation.model_fields)
 
 
-def build_observation(row: tuple[Any, ...]) -> Observation:
-    """The observation of a row in the order of the record's fields."""
+def _read_observation(row: tuple[Any, ...]) -> dict[str, Any]:
+    """Values of the fields, from a row in the order of the record's fields."""
     fields: dict[str, Any] = dict(zip(_OBSERVATION_FIELDS, row, strict=True))
     for name in TUPLES:
         fields[name] = unpack(fields[name])
     fields["spans"] = tuple(orjson.loads(fields["spans"])) if fields["spans"] else ()
     fields["observed_at"] = moment(fields["observed_at"])
     fields["day"] = date.fromordinal(fields["day"])
-    return Observation(**fields)
-
-
-def iter_observations(connection: sqlite3.Connection) -> Iterator[Observation]:
-    """Every observation of every version, in the order they lie."""
-    for row in connection.execute(build_all_observations(_OBSERVATION_FIELDS)):
-        yield build_observation(row)
+    return fields
 
 
 def iter_contents(connection: sqlite3.Connection, record: str) -> Iterator[bytes]:
-    """Canonical content of every record of a kind (observation, offer_day, crawl), in no order."""
+    """Canonical content of every record of a kind (observation, offer_day, crawl), in no order. Observations and
+    offer-days come as they lie: who makes records of them validates."""
     if record == "observation":
-        yield from map(canonical, iter_observations(connection))
+        for row in connection.execute(build_all_observations(_OBSERVATION_FIELDS)):
+            yield canonical_fields(_read_observation(row))
     elif record == "offer_day":
         names = ", ".join(f'"{name}"' for name in OFFER_DAY_FIELDS)
         for row in connection.execute(f"SELECT {names} FROM offer_days"):  # noqa: S608 - our own column names
-            yield canonical(build_offer_day(row))
+            yield canonical_fields(read_offer_day(row))
     else:
         for (body,) in connection.execute("SELECT body FROM crawls"):
             yield canonical(Crawl.model_validate_json(body))

@@ -86,9 +86,14 @@ def offer_day_row(day: OfferDay) -> Row:
 
 def build_offer_day(row: Row) -> OfferDay:
     """The offer-day of a row in the order of OFFER_DAY_FIELDS."""
+    return OfferDay(**read_offer_day(row))
+
+
+def read_offer_day(row: Row) -> dict[str, Any]:
+    """Values of an offer-day's fields, from a row in the order of OFFER_DAY_FIELDS."""
     fields: dict[str, Any] = dict(zip(OFFER_DAY_FIELDS, row, strict=True))
     for name in ("ships_from", "ships_to", "flags"):
         fields[name] = unpack(fields[name])
     for name in ("first_seen", "last_seen"):
         fields[name] = moment(fields[name])
-    return OfferDay(**fields)
+    return fields

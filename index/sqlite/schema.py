@@ -3,7 +3,8 @@
 Layout: `names` holds every repeated string once; `facts` what an offer says (all that rarely changes between crawls),
 `texts` the distinct titles and descriptions with their stems in `texts_fts`; `observations` one narrow row of integers
 per offer and crawl. The key starts with the crawl, so that a new crawl is appended and the load stays local. What is
-derived from these for quick answers (`facts_packs`, `crawl_packs`, `price_packs`) stands in `migrations.PACKS`.
+derived from these for quick answers (`facts_packs`, `crawl_packs`, `price_packs`) stands in `migrations.PACKS`;
+`day_packs` is no part of the schema: a file may lack it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from config.errors import StoreError
+from index.sqlite import day_packs
 from index.sqlite.migrations import PACKS, add_packs, run
 
 APPLICATION_ID = 0x44524C4E
@@ -125,6 +127,16 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         raise
 
 
+def _add_day_packs(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        day_packs.ensure(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
 def _connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=timeout, isolation_level=None,
@@ -155,6 +167,8 @@ def open_writer(path: Path, timeout: float = 30.0) -> sqlite3.Connection:
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
         if not current:
             _migrate(connection, path)
+        if not day_packs.exists(connection):
+            _add_day_packs(connection)
     except BaseException:
         connection.close()
         raise

@@ -178,9 +178,10 @@ def build_search(query: Query, where: Filter, version: str, limit: int, offset: 
 
 
 def build_all_observations(fields: Sequence[str]) -> str:
-    """Every observation of every version, with the record's fields in the order given."""
+    """Every observation of every version, crawl by crawl, with the record's fields in the order given."""
     expressions = [_OBSERVATION[field] for field in fields]
     return (
+        # ordered as they lie in the file: else SQLite begins with the facts, and every crawl comes in pieces
         f"SELECT {', '.join(expressions)} FROM observations b JOIN facts f ON f.id = b.facts "
-        f"{' '.join(_JOINS.values())}"
+        f"{' '.join(_JOINS.values())} ORDER BY b.crawl, b.key"
     )

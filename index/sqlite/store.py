@@ -13,10 +13,12 @@ from typing import Any
 from config.errors import StoreError, UsageError
 from extract.observation import Crawl, Observation
 from index.buckets import By
+from index.coded import Coded
 from index.columns import build_column, check_fields, check_groups, field_kinds, iso_day
 from index.content import (
     Fold,
     add_reports,
+    check_month,
     check_page,
     clean,
     in_batches,
@@ -28,7 +30,7 @@ from index.content import (
 )
 from index.offer_day import OfferDay
 from index.quantiles import PriceField, Quantiles, check_question, quantiles_by_scan
-from index.sqlite import crawl_packs, dropping, facts_packs, price_packs, pricing, sql
+from index.sqlite import crawl_packs, day_packs, dropping, facts_packs, price_packs, pricing, sql
 from index.sqlite.contents import drop_orphans, forget_rows, iter_contents
 from index.sqlite.counting import Counter
 from index.sqlite.rows import OFFER_DAY_FIELDS, build_offer_day, offer_day_row, unpack
@@ -87,6 +89,7 @@ class SqliteStore:
             writer.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield writer
+                day_packs.drop_stale(writer.connection)
                 writer.connection.execute("COMMIT")
             except BaseException:
                 writer.forget_caches()
@@ -208,6 +211,8 @@ class SqliteStore:
             else:
                 price_packs.put_since(writer.connection, version, market, first, cells)
             execute("DELETE FROM temp.kept")
+            day_packs.pack_market(writer.connection, version, market)
+            day_packs.pack_some(writer.connection)
         return total
 
     def drop_offer_days(self, market: str, version: str, first: date, last: date | None = None) -> int:
@@ -258,6 +263,16 @@ class SqliteStore:
                 yield columns
         finally:
             cursor.close()
+
+    def scan_coded(self, where: Filter, fields: Sequence[str], version: str | None = None) -> Iterator[Coded] | None:
+        """`index.coded.CodedStore`: from packs, a batch a market; None where these cannot tell."""
+        check_fields("offer_day", fields)
+        wanted = self._version(version)
+        with self._snapshot() as connection:
+            if connection is None or wanted is None:
+                return None
+            packs = day_packs.read_packs(connection, where, fields, wanted)
+        return None if packs is None else day_packs.iter_coded(packs, where, fields)
 
     def count_distinct(
         self, where: Filter, by: Sequence[str], of: Distinct, version: str | None = None
@@ -311,6 +326,7 @@ class SqliteStore:
             removed = forget_rows(writer.connection, crawl=crawl, vendor=vendor, market=market)
             writer.forget_caches()
         self._pack_all()
+        self._pack_days()
         return removed
 
     def versions(self) -> list[str]:
@@ -342,11 +358,26 @@ class SqliteStore:
             writer.forget_caches()
         return removed
 
+    def purged_before(self) -> date | None:
+        with guard(self.path):
+            connection = self._read()
+            return None if connection is None else dropping.purged_before(connection)
+
+    def drop_before(self, first_kept: date) -> int:
+        check_month(first_kept)
+        if self._read() is None:
+            return 0
+        removed = dropping.purge(self._transaction, first_kept)
+        self._pack_all()
+        self._pack_days()
+        return removed
+
     def rebuild(self, progress: Callable[[str, int, int], None] = lambda what, done, total: None) -> Mapping[str, int]:
         if self._read() is None:
             return {}
         with self._transaction() as writer:
             facts_packs.rebuild(writer.connection)
+            day_packs.drop_all(writer.connection)
             writer.forget_caches()
             crawls = crawl_packs.all_crawls(writer.connection)
             crawl_packs.drop_strays(writer.connection)
@@ -362,6 +393,7 @@ class SqliteStore:
             progress("markets", done, len(markets))
             with self._transaction() as writer:
                 packs += price_packs.repack(writer.connection, version, market)
+                day_packs.pack_market(writer.connection, version, market)
         return {"crawls": len(crawls), "prices": packs}
 
     def _pack(self, writer: Writer, first: str | None = None) -> int:
@@ -377,6 +409,13 @@ class SqliteStore:
                 left = self._pack(writer)
             total = total or left
             progress("crawls", total - left, total)
+
+    def _pack_days(self) -> None:
+        """Packs the offer-days that are not packed, some at a time: others can write in between."""
+        left = 1
+        while left:
+            with self._transaction() as writer:
+                left = day_packs.pack_some(writer.connection, day_packs.PERIODS_AT_ONCE)
 
     def digest(self) -> Mapping[str, str]:
         with guard(self.path):
@@ -406,15 +445,13 @@ def _put_days(connection: sqlite3.Connection, batch: list[OfferDay]) -> tuple[Wr
     kept, repeated = last_of_each(batch, offer_day_key)
     failed: list[tuple[str, str]] = []
     connection.execute("SAVEPOINT days")
-    before = connection.total_changes
     try:
-        connection.executemany(_PUT_DAY, map(offer_day_row, kept))
+        # not `total_changes`, which counts what triggers do as well
+        written = connection.executemany(_PUT_DAY, map(offer_day_row, kept)).rowcount if kept else 0
     except (OverflowError, UnicodeEncodeError):
         connection.execute("ROLLBACK TO days")
         kept, failed = storable(kept, offer_day_key)
-        before = connection.total_changes
-        connection.executemany(_PUT_DAY, map(offer_day_row, kept))
-    written = connection.total_changes - before
+        written = connection.executemany(_PUT_DAY, map(offer_day_row, kept)).rowcount if kept else 0
     connection.execute("RELEASE days")
     if kept:
         connection.execute("INSERT OR IGNORE INTO meta VALUES ('current_version', ?)", (kept[0].version,))

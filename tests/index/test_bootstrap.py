@@ -96,3 +96,14 @@ def test_intervals_of_a_mean_cover_as_often_as_they_say() -> None:
         low, high = median_interval(values, np.arange(40), weights)
         hits += low <= math.exp(3) <= high
     assert 0.91 <= hits / 400 <= 0.985
+
+
+@pytest.mark.parametrize(("size", "sellers"), [(1, 1), (63, 12), (64, 12), (65, 12), (5_000, 40), (30_000, 300)])
+def test_medians_of_long_series_equal_those_of_copied_samples(size: int, sellers: int) -> None:
+    """Ranks are looked for block by block: sizes around the blocks' ends, and more values than blocks at their least."""
+    chance = np.random.default_rng(size)
+    values, vendor = chance.integers(1, 900, size).astype(np.float64), chance.integers(0, sellers, size)
+    weights = vendor_weights([f"seller {number}" for number in range(sellers)], seed=5, replicates=60)
+    copied = [np.repeat(values, weights[vendor, replicate]) for replicate in range(60)]
+    medians = [float(np.median(sample)) for sample in copied if len(sample)]
+    assert median_interval(values, vendor, weights) == tuple(np.quantile(medians, (0.025, 0.975)))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from extract.observation import Kind, Observation, Stash
 from index.columns import COUNT_FIELDS
 from index.elastic.mappings import pack_index
-from index.elastic.packs import FIELDS, Row, Tally, agrees, build_pack, dump_pack, load_pack
+from index.elastic.packs import FIELDS, Growing, Pack, Tally, agrees, dump_pack, load_pack
 from index.elastic.store import ElasticStore
 from index.sqlite.store import SqliteStore
 from index.store import Distinct, Filter
@@ -138,6 +138,20 @@ ROWS = st.lists(
         st.sampled_from((None, "v", "w")), *(st.sampled_from(((), ("DE",), ("NL", "DE"))) for _ in range(2)),
         st.sampled_from("LMN"), st.sampled_from("opqr"), st.integers(0, 2**32 - 1)),
     max_size=40)
+
+
+Row = tuple[Any, ...]
+
+
+def build_pack(rows: list[Row]) -> Pack:
+    """In two parts, of which the second brings some of the first anew."""
+    growing = Growing()
+    for start, end in ((0, len(rows) // 2), (len(rows) // 4, len(rows))):
+        part = rows[start:end]
+        growing.add([str(number) for number in range(start, end)], [
+            [row[place] for row in part] for place in range(len(FIELDS) + 3)])
+    assert len(growing) == len(rows)
+    return growing.build()
 
 
 @given(rows=ROWS, by=st.lists(st.sampled_from((*FIELDS, "crawl")), unique=True, max_size=4), of=st.sampled_from(OF))
