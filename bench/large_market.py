@@ -35,9 +35,10 @@ def bench_market(in_flight: int = 16) -> Market:
 class LargeMarket:
     """`listings` of them; a page is a pure function of its number."""
 
-    def __init__(self, listings: int, seed: int = 1) -> None:
+    def __init__(self, listings: int, seed: int = 1, *, small: bool = False) -> None:
         world = World(seed, 30)
         self.listings = listings
+        self._boilerplate = "" if small else _BOILERPLATE
         self.rows = [row for row in world.day("postal", world.last).listings if row.listing.kind == "offer"]
 
     def row(self, number: int) -> ListingState:
@@ -64,9 +65,8 @@ class LargeMarket:
         body = f'{head}<table id="results">{rows}</table><div id="pager">{more}</div>'
         return self._fill(html_postal.page("All listings", body))
 
-    @staticmethod
-    def _fill(page: str) -> bytes:
-        return page.replace('<div id="foot">', f'{_BOILERPLATE}<div id="foot">').encode()
+    def _fill(self, page: str) -> bytes:
+        return page.replace('<div id="foot">', f'{self._boilerplate}<div id="foot">').encode()
 
     def respond(self, target: str) -> tuple[int, bytes]:
         path, _, query = target.partition("?")
@@ -99,8 +99,8 @@ class _Door(asyncio.Protocol):
             )
 
 
-async def _serve(listings: int) -> None:
-    market = LargeMarket(listings)
+async def _serve(listings: int, *, small: bool) -> None:
+    market = LargeMarket(listings, small=small)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Door(market), "127.0.0.1", 0)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
@@ -110,9 +110,10 @@ async def _serve(listings: int) -> None:
 
 
 @contextmanager
-def serve(listings: int) -> Iterator[int]:
-    """The market on 127.0.0.1; its port."""
+def serve(listings: int, *, small: bool = False) -> Iterator[int]:
+    """The market on 127.0.0.1; its port. `small`: pages of about 2 KB."""
     command = [sys.executable, str(Path(__file__).resolve()), "--listings", str(listings)]
+    command += ["--small"] if small else []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdin is not None
@@ -125,4 +126,6 @@ def serve(listings: int) -> Iterator[int]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--listings", type=int, required=True)
-    asyncio.run(_serve(parser.parse_args().listings))
+    parser.add_argument("--small", action="store_true")
+    given = parser.parse_args()
+    asyncio.run(_serve(given.listings, small=given.small))

@@ -1,10 +1,10 @@
 """The archive of a crawl's pages: WARC 1.1, one file a crawl, `DATA/archive/<market>/<crawl id>.warc.gz`, mode 0600.
 
 Kept are scrubbed pages (`crawler.scrub`), with the status and the content type of their answer and no other header. A
-body that the crawl gave before is kept once: later ones are `revisit` records with its digest. Every record is a gzip
-member of its own and is written in one piece, so a killed crawl leaves at most one torn member, which the next opening
-cuts off. Record ids come from content and time. Vendors' names are still in the pages: the archive is for re-reading
-with a better parser, not for readers; `purge` ends it by age.
+body that the crawl gave before (among its last 8,192) is kept once: later ones are `revisit` records with its digest.
+Every record is a gzip member of its own and is written in one piece, so a killed crawl leaves at most one torn member,
+which the next opening cuts off. Record ids come from content and time. Vendors' names are still in the pages: the
+archive is for re-reading with a better parser, not for readers; `purge` ends it by age.
 
 With a recipient's public key nothing readable reaches the disk: pages are gathered in memory and written in parts,
 `<crawl id>.0001.warc.gz.age` and so on, each an age file with a WARC of its own (up to 64 pages or 4 MB). A kill costs
@@ -18,7 +18,8 @@ import os
 import re
 import uuid
 import zlib
-from base64 import b32encode
+from base64 import b32decode, b32encode
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -39,7 +40,10 @@ from crawler.scrub import Scrubber
 _STAMP = re.compile(r"-(\d{8}T\d{6}Z)(?:-[0-9a-f]+)?(?:\.\d+)?\.warc\.gz(?:\.age)?$")
 PART_PAGES, PART_BYTES = 64, 4_000_000
 _NAMES = uuid.UUID("7f0b8a52-3a0e-5d5c-9a41-0d6d1f6f5a11")
+_CONTROL = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]")
 _PIECE = 2**20
+_REMEMBERED = 8_192
+"""Bodies of a crawl that are known again: what a site says over and over comes again soon, and memory stays bounded."""
 
 
 def archive_path(archive_dir: Path, market: str, crawl: str) -> Path:
@@ -77,8 +81,8 @@ class Archive(Closing):
     recipient: Recipient | None = None
     _scrubber: Scrubber = field(init=False)
     _parts: dict[Path, _Part] = field(init=False, default_factory=dict)
-    _seen: dict[Path, dict[str, tuple[str, str]]] = field(init=False, default_factory=dict)
-    """Per file: payload digest -> (address, WARC-Date) of the record that holds it."""
+    _seen: dict[Path, OrderedDict[bytes, tuple[str, str]]] = field(init=False, default_factory=dict)
+    """Per file: payload digest -> (address, WARC-Date) of the record that holds it, of the last bodies."""
     _count: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
@@ -120,7 +124,7 @@ class Archive(Closing):
             files = archive_files(self.archive_dir, page.market, page.crawl)
             numbers = [int(file.name.split(".")[-4]) for file in files if file.suffix == SUFFIX]
             self._parts[path] = _Part(max(numbers, default=0) + 1)
-            self._seen[path] = {}
+            self._seen[path] = OrderedDict()
             self._begin(path, page)
             return
         handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
@@ -128,7 +132,7 @@ class Archive(Closing):
         whole = _whole_members(path)
         if whole != path.stat().st_size:
             os.truncate(path, whole)  # torn by a kill: that page was never logged as read
-        self._seen[path] = {}
+        self._seen[path] = OrderedDict()
         if whole == 0:
             self._begin(path, page)
         else:
@@ -145,28 +149,31 @@ class Archive(Closing):
 
     def _record(self, path: Path, page: Page) -> bytes:
         body = self._scrubber.scrub(page.body, page.content_type)
-        digest = f"sha256:{b32encode(sha256(body).digest()).decode()}"
+        key = sha256(body).digest()
+        digest = f"sha256:{b32encode(key).decode()}"
+        self._count += 1
+        made = _Writer(f"{page.crawl} {page.url} {page.fetched_at.isoformat()} {digest} {self._count}", page.fetched_at)
         headers = StatusAndHeaders(
             f"{page.status} {'OK' if page.status < 400 else 'Error'}",
             [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(body)))],
             protocol="HTTP/1.1",
         )
-        self._count += 1
-        made = _Writer(f"{page.crawl} {page.url} {page.fetched_at.isoformat()} {digest} {self._count}", page.fetched_at)
-        before = self._seen[path].get(digest)
+        url = _CONTROL.sub("%20", page.url)  # an address must not write headers of its own
+        seen = self._seen[path]
+        before = seen.get(key)
         if before is not None and body:
-            record = made.builder.create_revisit_record(page.url, digest, before[0], before[1], http_headers=headers)
-        else:
-            record = made.builder.create_warc_record(
-                page.url,
-                "response",
-                payload=io.BytesIO(body),
-                length=len(body),
-                http_headers=headers,
-                warc_headers_dict={"WARC-Date": made.date, "WARC-Payload-Digest": digest},
-            )
-            self._seen[path][digest] = (page.url, made.date)
-        return made.write(record)
+            seen.move_to_end(key)
+            return made.write(
+                made.builder.create_revisit_record(url, digest, before[0], before[1], http_headers=headers))
+        _remember(seen, key, url, made.date)
+        return made.write(made.builder.create_warc_record(
+            url,
+            "response",
+            payload=io.BytesIO(body),
+            length=len(body),
+            http_headers=headers,
+            warc_headers_dict={"WARC-Date": made.date, "WARC-Payload-Digest": digest},
+        ))
 
     def _append(self, path: Path, data: bytes) -> None:
         part = self._parts.get(path)
@@ -214,16 +221,23 @@ def _whole_members(path: Path) -> int:
     return end
 
 
-def _digests(path: Path) -> dict[str, tuple[str, str]]:
+def _remember(seen: OrderedDict[bytes, tuple[str, str]], key: bytes, url: str, date: str) -> None:
+    seen[key] = (url, date)
+    seen.move_to_end(key)
+    if len(seen) > _REMEMBERED:
+        seen.popitem(last=False)
+
+
+def _digests(path: Path) -> OrderedDict[bytes, tuple[str, str]]:
     from warcio.archiveiterator import ArchiveIterator
 
-    found: dict[str, tuple[str, str]] = {}
+    found: OrderedDict[bytes, tuple[str, str]] = OrderedDict()
     with path.open("rb") as file:
         for record in ArchiveIterator(file):
             if record.rec_type == "response":
                 head = record.rec_headers
-                digest = head.get_header("WARC-Payload-Digest")
-                found[digest] = (head.get_header("WARC-Target-URI"), head.get_header("WARC-Date"))
+                digest = str(head.get_header("WARC-Payload-Digest")).partition(":")[2]
+                _remember(found, b32decode(digest), head.get_header("WARC-Target-URI"), head.get_header("WARC-Date"))
     return found
 
 
@@ -236,9 +250,9 @@ class Purged:
     """Bytes."""
 
 
-def purge(archive_dir: Path, older_than: timedelta, now: datetime) -> list[Purged]:
-    """Removes the archives of crawls begun before `now - older_than` (aware), by the time in the file's name, else by
-    the file's own. Returns what was removed; raises InputError where a file cannot be."""
+def purge(archive_dir: Path, older_than: timedelta, now: datetime, *, dry: bool = False) -> list[Purged]:
+    """Removes (with `dry`: only finds) the archives of crawls begun before `now - older_than` (aware), by the time in
+    the file's name, else by the file's own. Returns what was removed; raises InputError where a file cannot be."""
     gone = []
     for path in sorted(archive_dir.glob("*/*.warc.gz*")):
         stamp = _STAMP.search(path.name)
@@ -250,7 +264,8 @@ def purge(archive_dir: Path, older_than: timedelta, now: datetime) -> list[Purge
             continue
         size = path.stat().st_size
         try:
-            path.unlink()
+            if not dry:
+                path.unlink()
         except OSError as error:
             raise InputError(f"The archive cannot be removed ({error.strerror}).", file=path) from error
         gone.append(Purged(path, size))

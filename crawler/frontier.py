@@ -36,6 +36,8 @@ class Step(Record):
     """(Masked) ids of the listings on an index page, or the one of a detail page."""
     total: int | None = None
     scope: tuple[Literal["place", "category"], str] | None = None
+    route: str | None = None
+    """The discovery route that an index page belongs to."""
     unread: dict[str, int] = Field(default_factory=dict)
     index: tuple[str, ...] = ()
     """Paths of index pages found here, new ones only."""

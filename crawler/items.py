@@ -177,6 +177,8 @@ class Crawl(Record):
     """For imports and replays: the file's name (never its path)."""
     dropped: dict[str, int] = Field(default_factory=dict)
     """Rows or pages not stored, by reason."""
+    routes: dict[str, int] = Field(default_factory=dict)
+    """Listings by the discovery routes that found them (capture histories): `catalogue`, `catalogue+search`, …"""
     relists: dict[str, str] = Field(default_factory=dict)
     """Listings recognised as old ones put up again under a new id: new id -> the one that had gone."""
 

@@ -31,6 +31,8 @@ RESUME_WITHIN = timedelta(hours=24)
 """A crawl begun longer ago than this is not gone on with: its first pages are no sight of the market any more."""
 SYNC_STEPS = 64
 """Pages after which log and journal are forced to the disk."""
+_CARRIED = 500
+"""Listings whose last reading is looked up at a time."""
 
 
 class ListingMasker(Protocol):
@@ -106,16 +108,18 @@ class CrawlJob:
 
     def _carry_unread(self) -> None:
         """Listings whose own page was asked for and not had keep the details of their last reading."""
-        waiting = [ident for ident in self.tally.detailed if not self.seen.is_detailed(ident)]
-        carried = []
-        for ident, reading in sorted(self.readings.last(waiting).items()):
-            shown = self.seen.get(ident)
-            if shown is not None:
-                carried.append(carry(shown, reading, self.market.index_offers))
-        try:
-            self.seen.note(carried, self.log.append(carried))
-        except (DroplineError, OSError) as error:
-            self.fail(error)
+        waiting = [ident for ident in self.seen.undetailed() if self.tally.was_asked(ident)]
+        for start in range(0, len(waiting), _CARRIED):
+            carried = []
+            for ident, reading in sorted(self.readings.last(waiting[start : start + _CARRIED]).items()):
+                shown = self.seen.get(ident)
+                if shown is not None:
+                    carried.append(carry(shown, reading, self.market.index_offers))
+            try:
+                self.seen.note(carried, self.log.append(carried))
+            except (DroplineError, OSError) as error:
+                self.fail(error)
+                return
 
     def close(self) -> None:
         """Lets go of every file without ending the crawl."""
@@ -137,16 +141,17 @@ def build_finished(
     broken = tally.broken(market.bounds)
     for one in broken:
         logger.warning("%s: %s", crawl.id, one.text)
-    if market.bounds.max_listings is not None and len(tally.listings) > market.bounds.max_listings:
-        logger.warning("%s: %d listings, more than max_listings", crawl.id, len(tally.listings))
+    if market.bounds.max_listings is not None and len(tally.known) > market.bounds.max_listings:
+        logger.warning("%s: %d listings, more than max_listings", crawl.id, len(tally.known))
     unread = {f"unread {name}": count for name, count in sorted(tally.unread.items())}
     return crawl.model_copy(
         update={
             "finished": finished,
             "outcome": tally.outcome(market.bounds, coverage),
             "pages": dict(tally.pages),
-            "listings": len(tally.listings),
+            "listings": len(tally.known),
             "coverage": coverage,
+            "routes": tally.histories(),
             "dropped": {**dict(sorted(tally.dropped.items())), **unread, **{f"bound: {one.text}": 1 for one in broken}},
         }
     )
@@ -161,15 +166,16 @@ def begin_job(
     masker: ListingMasker,
     data_dir: Path,
     clock: Callable[[], datetime],
-    kind: CrawlKind = CrawlKind.FULL,
+    kind: CrawlKind | None = None,
     keep: Callable[[Page], None] | None = None,
     release: Callable[[], None] | None = None,
 ) -> CrawlJob:
     """Opens the crawl's log, its journal and the market's readings under `data_dir`.
 
-    An unfinished crawl of that market, begun within 24 hours before `started`, is gone on with; older ones are ended as
-    they are. Raises InputError if a crawl of that moment exists, UsageError where another process crawls the market,
-    the operator has stopped crawling, or it is outside the market's working hours.
+    `kind` None: full where nothing of the market was read before, else incremental. An unfinished crawl of that market,
+    begun within 24 hours before `started`, is gone on with as what it was begun as; older ones are ended as they are.
+    Raises InputError if a crawl of that moment exists, UsageError where another process crawls the market, the operator
+    has stopped crawling, or it is outside the market's working hours.
     """
     lock = MarketLock(data_dir, market.id)
     try:
@@ -178,6 +184,7 @@ def begin_job(
             limits = Limits(market, data_dir, readings)
             limits.check_may_begin(started)
             crawl = _find_unfinished(market, data_dir, started)
+            kind = kind or (CrawlKind.INCREMENTAL if readings.has_any() else CrawlKind.FULL)
             job = CrawlJob(
                 market=market,
                 pages=pages,

@@ -175,6 +175,26 @@ class Budget(_Part):
     """When the market is crawled at all, in its own zone: `22:00-06:30`. None: always."""
 
 
+def check_paths(values: tuple[str, ...]) -> tuple[str, ...]:
+    """The paths as they are; ValueError for what is no path of this site."""
+    for value in values:
+        if not value.startswith("/") or value.startswith("//"):
+            raise ValueError(f"{value!r} is not a path: begin with one slash")
+    return values
+
+
+class Route(_Part):
+    """A way of discovering listings (`crawler.routes`). Index pages belong to the first route whose pattern `path` is
+    found in their path (with query)."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
+    path: Regex
+    start: Annotated[tuple[str, ...], AfterValidator(check_paths)] = ()
+    """Paths that it begins with, such as a search; they are asked for beside the market's own `start`."""
+    share: float = Field(default=1.0, gt=0, le=1)
+    """Share of its addresses that is followed at all: a sample is enough to measure another route by."""
+
+
 class ArchiveRules(_Part):
     """What the archive of pages leaves out, beside scripts and inline images."""
 
@@ -247,7 +267,7 @@ class Market(_Part):
     languages: tuple[str, ...] = Field(min_length=1)
     addresses: tuple[str, ...] = ()
     """Onion mirrors, without path. Normally left to the operator's file."""
-    start: tuple[str, ...] = ("/",)
+    start: Annotated[tuple[str, ...], AfterValidator(check_paths)] = ("/",)
     """Paths that a crawl begins with."""
     parser: str = Field(default="1", min_length=1)
     """Version of selectors and page object: raise it with every change of meaning."""
@@ -266,6 +286,8 @@ class Market(_Part):
     markers: tuple[Marker, ...] = ()
     index: tuple[IndexLayout, ...] = ()
     detail: DetailLayout | None = None
+    routes: tuple[Route, ...] = ()
+    """Ways of discovering listings, two or more: coverage is then estimated from what they have in common."""
     budget: Budget = Budget()
     bounds: Bounds = Bounds()
     archive: ArchiveRules = ArchiveRules()
@@ -288,12 +310,13 @@ class Market(_Part):
     def _onions(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(check_onion_address(value) for value in values)
 
-    @field_validator("start")
+    @field_validator("routes")
     @classmethod
-    def _paths(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        for value in values:
-            if not value.startswith("/") or value.startswith("//"):
-                raise ValueError(f"{value!r} is not a path: begin with one slash")
+    def _ways(cls, values: tuple[Route, ...]) -> tuple[Route, ...]:
+        if len(values) == 1:
+            raise ValueError("one route alone measures nothing: declare two or more, or none")
+        if len({route.name for route in values}) < len(values):
+            raise ValueError("two routes have the same name")
         return values
 
 

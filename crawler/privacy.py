@@ -56,7 +56,7 @@ def _mask(text: str, vendor: str | None) -> str:
     return text
 
 
-_mask_cached = lru_cache(maxsize=32_768)(_mask)
+_mask_cached = lru_cache(maxsize=8_192)(_mask)
 
 
 def _mask_part(text: str, vendor: str | None) -> str:

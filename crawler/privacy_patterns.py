@@ -273,8 +273,10 @@ def _spaced_key(view: View, start: int, end: int) -> Iterator[Hit]:
     """A key written in groups; ordinary words around it are left."""
     parts = [(part.start() + start, part.end() + start) for part in re.finditer(r"[^ \-]+", view.cased[start:end])]
     every = parts[:]
+    digits = [any(map(str.isdecimal, view.text[left:right])) for left, right in parts]
+    if sum(digits) < 2:
+        return  # ordinary words
     odd = [_is_odd(view.cased[left:right]) for left, right in parts]
-    digits = [any(char.isdecimal() for char in view.text[left:right]) for left, right in parts]
     while parts and not odd[0] and not digits[0]:
         del parts[0], odd[0], digits[0]
     while parts and not odd[-1] and not digits[-1] and parts[-1][1] - parts[-1][0] > 3:

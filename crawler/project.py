@@ -13,6 +13,7 @@ from crawler.archive import Archive
 from crawler.authorisation import check_authorised
 from crawler.encryption import parse_recipient
 from crawler.handlers import IDENTITY, TOTAL_SECONDS, TRANSPORT
+from crawler.items import CrawlKind
 from crawler.job import CrawlJob, begin_job
 from crawler.market import Market, check_bounds_stated, load_market, market_folder
 from crawler.middlewares import ALLOWED_HOSTS, BACKOFF_SECONDS, RETRIES
@@ -72,11 +73,13 @@ def market_settings(market: Market, transport: Transport) -> dict[str, Any]:
     return settings
 
 
-def build_project_job(crawler: Crawler, market_id: str | None) -> CrawlJob:
-    """The job of `scrapy crawl market -a market=ID`: the same gates as `dropline crawl`. Settings come from the
-    environment (`config.settings`). Raises UsageError, NotAuthorised, TransportRefused."""
+def build_project_job(crawler: Crawler, market_id: str | None, kind: str | None = None) -> CrawlJob:
+    """The job of `scrapy crawl market -a market=ID [-a kind=full|incremental]`: the same gates as `dropline crawl`.
+    Settings come from the environment (`config.settings`). Raises UsageError, NotAuthorised, TransportRefused."""
     if not market_id:
         raise UsageError("No market is named.", remedy="Use `scrapy crawl market -a market=ID`.")
+    if kind not in {None, CrawlKind.FULL, CrawlKind.INCREMENTAL}:
+        raise UsageError(f"{kind!r} is no kind of crawl.", remedy="Use kind=full or kind=incremental.")
     settings = load_settings()
     own = (settings.markets_dir,)
     market = load_market(market_id, own)
@@ -99,6 +102,7 @@ def build_project_job(crawler: Crawler, market_id: str | None) -> CrawlJob:
         masker=Masker(*load_or_make_key(settings.key_path)),
         data_dir=settings.data_dir,
         clock=lambda: datetime.now(UTC),
+        kind=None if kind is None else CrawlKind(kind),
         keep=archive.keep,
         release=archive.close,
     )

@@ -60,6 +60,10 @@ class Readings(Closing):
             found.update((ident, Listing.model_validate_json(body)) for ident, body in rows)
         return found
 
+    def has_any(self) -> bool:
+        """Whether any listing's own page was ever read."""
+        return self._db.execute("SELECT 1 FROM reading LIMIT 1").fetchone() is not None
+
     def save(self, listings: Iterable[Listing]) -> None:
         """Keeps detailed readings; the newest of a listing stays."""
         read = list(listings)

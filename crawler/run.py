@@ -31,7 +31,7 @@ async def crawl(
     masker: ListingMasker,
     data_dir: Path,
     clock: Callable[[], datetime],
-    kind: CrawlKind = CrawlKind.FULL,
+    kind: CrawlKind | None = None,
     pages: PageObject | None = None,
     keep: Callable[[Page], None] | None = None,
     release: Callable[[], None] | None = None,
@@ -39,7 +39,9 @@ async def crawl(
     """Crawls the market once and returns the finished record.
 
     `started` (aware) makes the crawl's id; `clock` gives the time each page was read at; `pages` saves compiling the
-    page object for every one of many crawls; `keep` gets each page before parsing, `release` is called at the end.
+    page object for every one of many crawls; `kind` (full or incremental; None: full where nothing of the market was
+    read before) says whether every listing's own page is read anew, or those that are due; `keep` gets each page before
+    parsing, `release` is called at the end.
     Raises TransportRefused for a transport the market may not use, InputError where a crawl of that moment exists, and
     whatever kept a listing from being logged (the log then ends as failed).
     """

@@ -30,6 +30,7 @@ from crawler.items import Page
 MAX_PAGE = 10_000_000
 """Largest page in bytes, unpacked."""
 _PAGES = (".html", ".htm", ".xhtml", ".php", ".asp", ".aspx", "")
+_PIECE = 2**16
 _DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error, lzma.LZMAError, RuntimeError, ValueError
 )  # fmt: skip
@@ -182,9 +183,14 @@ def _iter_warc(open_again: Callable[[], BinaryIO], name: str) -> Iterator[SavedP
         count = 0
         places: dict[str, int] = {}
         """By payload digest: where in the file the record with that body begins."""
+        last = 0
         try:
             records = ArchiveIterator(raw)
             for record in records:
+                last = records.offset
+                if record.rec_headers.get_header("Content-Length") is None:  # every whole record has one
+                    yield _cut_off(name)
+                    return
                 if record.rec_type not in {"response", "revisit"} or record.http_headers is None:
                     continue
                 kind = record.http_headers.get_header("Content-Type") or "text/html"
@@ -196,6 +202,9 @@ def _iter_warc(open_again: Callable[[], BinaryIO], name: str) -> Iterator[SavedP
                 if record.rec_type == "response":
                     places.setdefault(digest, records.offset)
                     page = _bounded(label, record.content_stream())
+                    if not page.refused and getattr(record.raw_stream, "limit", 0) > 0:  # fewer bytes than it declares
+                        yield _cut_off(name)
+                        return
                 elif digest in places:
                     page = _body_at(open_again, places[digest], label)
                 else:
@@ -211,10 +220,35 @@ def _iter_warc(open_again: Callable[[], BinaryIO], name: str) -> Iterator[SavedP
                     fetched_at=_warc_date(record.rec_headers.get_header("WARC-Date")),
                     refused=page.refused,
                 )
+            if _is_torn(open_again, last):  # warcio takes a member that was cut off for the end
+                yield _cut_off(name)
         except AttributeError:  # warcio's own, on a record without headers
-            yield SavedPage(name=f"{name} (rest)", refused="the archive is damaged from here on: cut off")
+            yield _cut_off(name)
         except (ArchiveLoadFailed, *_DAMAGE) as error:
             yield SavedPage(name=f"{name} (rest)", refused=f"the archive is damaged from here on: {error or 'cut off'}")
+
+
+def _cut_off(name: str) -> SavedPage:
+    return SavedPage(name=f"{name} (rest)", refused="the archive is damaged from here on: cut off")
+
+
+def _is_torn(open_again: Callable[[], BinaryIO], offset: int) -> bool:
+    """Whether a gzip member, from the one that begins there on, was cut off."""
+    with open_again() as raw:
+        raw.seek(offset)
+        data = raw.read(_PIECE)
+        if not data.startswith(b"\x1f\x8b"):
+            return False  # not compressed
+        member = zlib.decompressobj(31)
+        while data:
+            member.decompress(data, _PIECE)  # bounded: what it says is read elsewhere
+            if member.eof:
+                data, member = member.unused_data or raw.read(_PIECE), zlib.decompressobj(31)
+                if not data:
+                    return False
+            else:
+                data = member.unconsumed_tail or raw.read(_PIECE)
+        return True
 
 
 def _body_at(open_again: Callable[[], BinaryIO], offset: int, name: str) -> SavedPage:

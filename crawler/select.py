@@ -94,6 +94,10 @@ def _is_utf8(body: bytes) -> bool:
     return True
 
 
+_PARSER = html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True)
+"""Made once, not for every page."""
+
+
 def parse_html(body: bytes, *, content_type: str = "", encoding: str | None = None) -> Tree | None:
     """The tree of a page; None where nothing is in it.
 
@@ -116,9 +120,8 @@ def parse_html(body: bytes, *, content_type: str = "", encoding: str | None = No
     text = text.replace("\0", "")
     if not text.strip():
         return None
-    parser = html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True)
     try:
-        tree = html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
+        tree = html.document_fromstring(text.encode("utf-8", "replace"), parser=_PARSER)
     except etree.ParserError:
         return None
     return tree

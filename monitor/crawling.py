@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from config.settings import Settings
@@ -23,6 +23,7 @@ from crawler.transport import Tor
 from monitor.acceptance import judge_crawl
 from monitor.held import Held, accepted_before, hold
 from monitor.ingest import Ingester
+from monitor.purging import begun_day
 from monitor.state import State, state_path
 
 REASONS = {
@@ -32,10 +33,14 @@ REASONS = {
 """Outcomes that pause a market: nothing is asked of it again until its operator has done something."""
 
 
-def find_unstored(logs_dir: Path, market: str, stored: Collection[str]) -> list[Path]:
-    """Logs of ended crawls of that market that are not among `stored` (ids): a kill came between crawl and store."""
+def find_unstored(
+    logs_dir: Path, market: str, stored: Collection[str], kept_from: date | None = None
+) -> list[Path]:
+    """Logs of ended crawls of that market that are not among `stored` (ids): a kill came between crawl and store. Those
+    begun before `kept_from` are not in the store because they were purged."""
     logs = sorted((logs_dir / market).glob("*.jsonl"))
-    return [log for log in logs if log.stem not in stored and log.stat().st_size and is_finished(log)]
+    left = [log for log in logs if log.stem not in stored and log.stat().st_size and is_finished(log)]
+    return left if kept_from is None else [log for log in left if (begun_day(log) or kept_from) >= kept_from]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +89,11 @@ async def run_crawl(
     *,
     masker: ListingMasker,
     clock: Callable[[], datetime],
-    kind: CrawlKind = CrawlKind.FULL,
+    kind: CrawlKind | None = None,
     archive: bool = True,
 ) -> Crawl:
-    """Crawls, keeps the pages (unless `archive` is false), and pauses the market where it asks for a person."""
+    """Crawls (`kind` as `crawler.run.crawl` has it), keeps the pages (unless `archive` is false), and pauses the market
+    where it asks for a person."""
     pages = planned.page_object()
     recipient = None if settings.age_recipient is None else parse_recipient(settings.age_recipient)
     keeper = Archive(settings.data_dir / "archive", pages, recipient=recipient) if archive else None
@@ -125,7 +131,8 @@ def store_crawl(
     that a kill kept from the store. The last one is `done`. The caller calls `ingester.settle()`."""
     market = planned.market.id
     before = ingester.store.crawls(market=(market,))
-    left_over = find_unstored(settings.logs_dir, market, {*(one.id for one in before), done.id})
+    stored = {*(one.id for one in before), done.id}
+    left_over = find_unstored(settings.logs_dir, market, stored, ingester.store.purged_before())
     results = []
     for log in (*left_over, log_path(settings.logs_dir, done)):
         crawl = iter_log(log)[0]

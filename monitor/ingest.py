@@ -23,6 +23,7 @@ from extract.build import ObservationBuilder
 from extract.observation import Observation
 from index.derive import derive_offer_days
 from index.store import Store
+from monitor.purging import refuse_purged
 from monitor.review import ReviewQueue, Sighting, find_unknown
 from monitor.state import State, state_path
 from monitor.versions import Mark, Versions, store_name
@@ -85,8 +86,9 @@ class Ingester:
     def add_log(self, path: Path) -> Crawl:
         """Extract and write one log.
 
-        Returns the crawl as stored. Call `settle` once all logs are in.
+        Returns the crawl as stored. Call `settle` once all logs are in. PurgedMonth for a crawl of a month that went.
         """
+        refuse_purged(self.store, path)
         self._versions = self._targets()  # another process may have flipped meanwhile
         size = path.stat().st_size if path.is_file() else 0
         crawl, listings = iter_log(path)

@@ -19,13 +19,16 @@ SAME = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class VersionReader:
-    """A store as readers of one version see it: the three questions that measures ask."""
+    """A store as readers of one version see it: the questions that measures ask."""
 
     store: Store
     version: str
 
     def crawls(self, market: Sequence[str] = (), first: date | None = None, last: date | None = None) -> list[Crawl]:
         return self.store.crawls(market, first, last)
+
+    def purged_before(self) -> date | None:
+        return self.store.purged_before()
 
     def scan(
         self, record: RecordName, where: Filter, fields: Sequence[str], version: str | None = None

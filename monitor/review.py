@@ -220,6 +220,12 @@ class ReviewQueue:
             column, value = ("market", market) if market is not None else ("vendor", vendor)
             return db.execute(f"DELETE FROM review_listing WHERE {column} = ?", (value,)).rowcount  # noqa: S608 - ours
 
+    def forget_before(self, moment: datetime) -> int:
+        """Removes what was last seen before then (aware); returns rows removed."""
+        before = moment.astimezone(UTC).isoformat(timespec="microseconds")
+        with self.state.writing() as db:
+            return db.execute("DELETE FROM review_listing WHERE last_seen < ?", (before,)).rowcount
+
     def _find(self, term: str) -> Candidate:
         name = normalise_term(term)
         everything = self.candidates(None)

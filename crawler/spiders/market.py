@@ -1,8 +1,8 @@
 """The one generic spider: driven by a market's market.yml and page object.
 
-Index pages come first (start paths, categories, pagination); detail pages follow for listings that were never read,
-whose title changed, or whose last reading is old for how often they change (about `detail_days`). Every listing is
-masked, then logged durably, before anything else happens to it.
+Index pages come first (start paths, categories, pagination); detail pages follow: in a full crawl of every listing, in
+an incremental one of listings that were never read, whose title changed, or whose last reading is old for how often
+they change (about `detail_days`). Every listing is masked, then logged durably, before anything else happens to it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from scrapy.exceptions import CloseSpider, DownloadCancelledError, IgnoreRequest
 
 from config.errors import DroplineError, TransportRefused
 from crawler.frontier import Step
-from crawler.items import Listing, Page, PageOutcome
+from crawler.items import CrawlKind, Listing, Page, PageOutcome
 from crawler.job import CrawlJob
 from crawler.middlewares import BACKOFF_SECONDS, RETRIES, OffMarket, Stopping
 from crawler.pages import ParsedPage
 from crawler.readings import carry, fill
+from crawler.routes import Routes
 from crawler.tally import Pending
 
 if TYPE_CHECKING:
@@ -40,15 +41,18 @@ class MarketSpider(Spider):
 
     name = "market"
 
-    def __init__(self, job: CrawlJob | None = None, market: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, job: CrawlJob | None = None, market: str | None = None, kind: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if job is None:
             raise TransportRefused(
                 "This spider is not started without a crawl job.", remedy="Use `scrapy crawl market -a market=ID`."
             )
         self.job = job
-        self._mirrors = job.mirrors
-        self._later: deque[Pending] = deque()
+        self._mirrors, self._routes = job.mirrors, Routes(job.market)
+        self._later: deque[str] = deque()
+        """Paths of listings' own pages that are asked for when there is room."""
         self._asked, self._most = 0, max(8, 4 * job.market.budget.in_flight)
         """Requests that are not answered yet, and how many there may be before listings' own pages have to wait."""
         self.stopping = False
@@ -59,7 +63,7 @@ class MarketSpider(Spider):
         if kwargs.get("job") is None:
             from crawler.project import build_project_job
 
-            kwargs["job"] = build_project_job(crawler, kwargs.get("market"))
+            kwargs["job"] = build_project_job(crawler, kwargs.get("market"), kwargs.get("kind"))
         return super().from_crawler(crawler, *args, **kwargs)
 
     # requests ---------------------------------------------------------------------------------------------------
@@ -68,9 +72,9 @@ class MarketSpider(Spider):
         if self._should_end(self.job.clock()):
             return
         if not self.job.tally.frontier:
-            start = [path for path in map(self._own_path, self.job.market.start) if path is not None]
-            self.job.take(Step(index=tuple(dict.fromkeys(start))))
-        for request in self._ask(self.job.tally.pending.values()):
+            start = map(self._own_path, (*self.job.market.start, *self._routes.start))
+            self.job.take(Step(index=tuple(dict.fromkeys(path for path in start if path is not None))))
+        for request in self._ask(self.job.tally.waiting()):
             yield request
 
     def _own_path(self, path: str) -> str | None:
@@ -81,13 +85,13 @@ class MarketSpider(Spider):
         later: a large market has more of them than fit there."""
         made = []
         for pending in found:
-            if pending.listing is None:
+            if pending.detail:
+                self._later.append(pending.path)
+            else:
                 made.append(self._request(pending))
                 self._asked += 1
-            else:
-                self._later.append(pending)
         while self._later and self._asked < self._most:
-            made.append(self._request(self._later.popleft()))
+            made.append(self._request(Pending(self._later.popleft(), detail=True)))
             self._asked += 1
         return made
 
@@ -97,7 +101,7 @@ class MarketSpider(Spider):
             self._mirrors.url_of(pending.path, at),
             callback=self.parse_page,
             errback=self.count_failure,
-            priority=_DETAIL_PRIORITY if pending.listing is not None else _INDEX_PRIORITY - min(pending.barren, 9),
+            priority=_DETAIL_PRIORITY if pending.detail else _INDEX_PRIORITY - min(pending.barren, 9),
             dont_filter=True,
             meta={"pending": pending, "mirror": at},
         )
@@ -194,6 +198,7 @@ class MarketSpider(Spider):
         readings = job.readings.last(listing.listing for listing in masked.values())
         ages = job.readings.sightings.intervals(readings, job.market.detail_age, job.market.detail_flex)
         details = {detail.listing: detail.url for detail in parsed.details} if job.market.details else {}
+        anew = job.crawl.kind is CrawlKind.FULL
         fresh: list[Listing] = []
         asked: dict[str, str] = {}
         for raw, shown in masked.items():
@@ -203,9 +208,9 @@ class MarketSpider(Spider):
                 continue
             before = job.seen.get(ident)
             path = self._mirrors.path_of(details.get(raw, ""))
-            waits = ident in tally.detailed
+            waits = tally.was_asked(ident)
             if path is not None and path not in tally.pending and not waits and path not in asked:
-                waits = reading is None or _is_stale(shown, reading, ages.get(ident, job.market.detail_age))
+                waits = anew or reading is None or _is_stale(shown, reading, ages.get(ident, job.market.detail_age))
                 if waits:
                     asked[path] = ident
             # what is about to be read anew is not carried forward, or a field that is gone would seem to be there
@@ -215,9 +220,10 @@ class MarketSpider(Spider):
             if listing != before:
                 fresh.append(listing)
         seen = [listing.listing for listing in masked.values()]
-        barren = 0 if tally.has_news(seen) else pending.barren + 1
+        route = self._routes.of(pending.path)
+        barren = 0 if tally.has_news(seen, route) else pending.barren + 1
         found = dict.fromkeys(path for path in map(self._mirrors.path_of, parsed.links) if path is not None)
-        links = [path for path in found if path not in tally.frontier]
+        links = [path for path in found if path not in tally.frontier and self._routes.follows(path)]
         followed = tally.may_follow(barren, len(links))
         step = Step(
             path=pending.path,
@@ -225,6 +231,7 @@ class MarketSpider(Spider):
             seen=tuple(seen),
             total=parsed.total,
             scope=parsed.scope,
+            route=route,
             unread=dict(parsed.unread),
             index=tuple(links[:followed]),
             details=tuple((ident, path) for path, ident in asked.items()),

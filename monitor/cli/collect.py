@@ -32,7 +32,10 @@ def crawl(
     archive: Annotated[bool, typer.Option(help="Keep the pages (scrubbed WARC, ended by `purge`).")] = True,
     kind: Annotated[
         Literal["full", "incremental"] | None,
-        typer.Option(help="What the crawl is recorded as; default: full for a market's first one."),
+        typer.Option(
+            help="full: every listing's own page is read anew; incremental: new, changed and old ones only. "
+            "Default: full for a market's first crawl, then incremental."
+        ),
     ] = None,
 ) -> None:
     """One polite crawl of each market now, through Tor. Refused without a recorded authorisation."""
@@ -51,18 +54,18 @@ def crawl(
     with state.store() as store:
         ingester = Ingester(store, build_observation_builder(settings), settings)
         for planned in plans:
-            market = planned.market
-            stored_already = {one.id for one in store.crawls(market=(market.id,))}
             done = asyncio.run(
                 run_crawl(
                     settings,
                     planned,
                     masker=masker,
                     clock=lambda: datetime.now(UTC),
-                    kind=CrawlKind(kind or ("incremental" if stored_already else "full")),
+                    kind=None if kind is None else CrawlKind(kind),
                     archive=archive,
                 )
             )
+            if kind is not None and done.kind != kind:
+                note(f"{done.id} had been begun as {done.kind} and was ended as that; the next one can be {kind}.")
             results = store_crawl(settings, planned, done, ingester, masker=masker, now=datetime.now(UTC))
             for one in results:
                 if one.held is not None:
@@ -79,11 +82,13 @@ def _crawl_row(result: Stored) -> dict[str, Any]:
     crawl, market = result.crawl, result.crawl.coverage_of()
     return {
         "crawl": crawl.id,
+        "kind": str(crawl.kind),
         "outcome": str(crawl.outcome),
         "listings": crawl.listings,
         "relists": len(crawl.relists),
         "coverage": None if market is None else market.value,
         "basis": None if market is None else str(market.basis),
+        "found by": ", ".join(f"{count} {name}" for name, count in sorted(crawl.routes.items())),
         "pages": ", ".join(f"{count} {name}" for name, count in sorted(crawl.pages.items())),
         "not stored": ", ".join(f"{count} {name}" for name, count in sorted(crawl.dropped.items())),
         "held": [] if result.held is None else [reason.field for reason in result.held.reasons],
@@ -216,6 +221,7 @@ def import_tables(
     from crawler.tables.importer import Importer
     from crawler.tables.mapping import load_mapping
     from monitor.ingest import Ingester
+    from monitor.purging import PurgedMonth
     from monitor.workspace import build_masker, build_observation_builder
 
     state = current(context)
@@ -234,7 +240,10 @@ def import_tables(
                 if log.stem in stored_already:
                     ingester.touch(stored_already[log.stem])
                 else:
-                    ingester.add_log(log)
+                    try:
+                        ingester.add_log(log)
+                    except PurgedMonth as purged:
+                        importer.report.problems.append(str(purged))
         bars.update(task, description="offer-days")
         ingester.settle()
     for key, reason in ingester.report.failed:

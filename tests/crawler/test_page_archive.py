@@ -138,6 +138,31 @@ def test_same_bodies_are_kept_once_and_other_tools_read_it(tmp_path: Path) -> No
     assert archive_path(tmp_path / "again", "lab", "lab-20260501T120000Z").read_bytes() == path.read_bytes()
 
 
+def test_a_cut_anywhere_is_said_and_never_half_a_page(tmp_path: Path) -> None:
+    path = archive_path(tmp_path, "lab", "lab-20260501T120000Z")
+    archive = Archive(tmp_path, PageObject(lab_market()))
+    archive.keep(lab_page(SHOP_PAGE))
+    whole = path.stat().st_size
+    archive.keep(lab_page("<html><p>second page</p></html>"))
+    data = path.read_bytes()
+    first, second = iter_saved_pages([path])
+    for size in range(whole + 1, len(data)):
+        path.write_bytes(data[:size])
+        found = list(iter_saved_pages([path]))
+        assert found[0] == first
+        assert found[1:] == [second] or "damaged" in found[-1].refused
+        assert all(page.body == second.body for page in found[1:] if not page.refused)
+
+
+def test_an_address_writes_no_headers_of_its_own(tmp_path: Path) -> None:
+    path = archive_path(tmp_path, "lab", "lab-20260501T120000Z")
+    archive = Archive(tmp_path, PageObject(lab_market()))
+    archive.keep(lab_page(SHOP_PAGE, "http://shop.invalid/a\r\nWARC-Type: metadata\r\n\r\nx\u2028y"))
+    assert [kind for kind, _ in records(path)] == ["warcinfo", "response"]
+    (page,) = iter_saved_pages([path])
+    assert page.address == "http://shop.invalid/a%20%20WARC-Type:%20metadata%20%20%20%20x%20y"
+
+
 def test_a_torn_member_is_cut_off_and_the_archive_goes_on(tmp_path: Path) -> None:
     path = archive_path(tmp_path, "lab", "lab-20260501T120000Z")
     Archive(tmp_path, PageObject(lab_market())).keep(lab_page(SHOP_PAGE))

@@ -12,6 +12,7 @@ import pytest
 from crawler.items import Listing, Offer, Page, PageOutcome
 from crawler.market import load_market, market_folder
 from crawler.pages import PageObject, ParsedPage, load_pages
+from crawler.routes import Routes
 from monitor.demo.world import html_postal, html_stash
 from monitor.demo.world.model import START, World
 from monitor.demo.world.records import ListingState, MarketId
@@ -40,8 +41,9 @@ def parse(pages: PageObject, path: str, response: Response) -> ParsedPage:
 
 
 def crawl(pages: PageObject, site: Site) -> tuple[dict[str, Listing], set[str], list[ParsedPage]]:
-    """Follows index pages from the start paths, as the spider does."""
+    """Follows the catalogue from the start paths, as the spider does; categories are another route."""
     todo, done = list(load_market(pages.market.id).start), set()
+    routes = Routes(pages.market)
     found: dict[str, Listing] = {}
     details: set[str] = set()
     parsed = []
@@ -52,7 +54,7 @@ def crawl(pages: PageObject, site: Site) -> tuple[dict[str, Listing], set[str], 
         done.add(path)
         page = parse(pages, path, site.respond(path))
         parsed.append(page)
-        todo += [link.removeprefix(HOST) for link in page.links]
+        todo += [path for path in (link.removeprefix(HOST) for link in page.links) if routes.of(path) == "catalogue"]
         found.update({listing.listing: listing for listing in page.listings})
         details.update(link.url.removeprefix(HOST) for link in page.details)
     return found, details, parsed
@@ -183,6 +185,8 @@ def test_other_pages(world: World, market: MarketId) -> None:
     path = ("/c/" if market == "stash" else "/category/") + html_stash.slug_of(category)
     page = parse(pages, path, site.respond(path))
     assert page.total == sum(row.listing.category == category for row in site.rows)
+    assert page.scope == ("category", category[-1])
+    assert parse(pages, catalogue, site.respond(catalogue)).scope is None
     empty = html.index(site.state, [], 1, catalogue, "x")
     assert empty is not None
     assert parse(pages, path, Response(200, empty.encode())).outcome is PageOutcome.EMPTY
