@@ -74,8 +74,8 @@ def build_nlp(tables: Path, vocabulary: Vocabulary) -> Language:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Python's cyclic garbage collector rests for one batch: it would walk over the vocabulary again and again (a fifth
-    of the time) and find nothing, since Docs die by reference count."""
+    """Python's cyclic garbage collector rests, for one batch or while tables are read: it would walk over the
+    vocabulary again and again (a fifth of the time) and find nothing, since Docs die by reference count."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -93,9 +93,10 @@ class Extractor:
 
     def __init__(self, *, tables: Path | None = None) -> None:
         folder = tables or TABLES
-        self.vocabulary = load_vocabulary(folder)
-        self.version = digest_extractor(folder)
-        self.nlp = build_nlp(folder, self.vocabulary)
+        with _no_collection():  # a quarter of the start-up: every object made here stays
+            self.vocabulary = load_vocabulary(folder)
+            self.version = digest_extractor(folder)
+            self.nlp = build_nlp(folder, self.vocabulary)
         self._components = [component for _, component in self.nlp.pipeline]
         self._groups = {one.id: one.group for one in self.vocabulary.substances.values()}
         self._in_zone = False
