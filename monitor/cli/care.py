@@ -1,4 +1,4 @@
-"""Commands that care for what is there: forget, fx, market."""
+"""Commands that care for what is there: forget, market."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from config.errors import UsageError
 from monitor.cli.app import Context, app, current
 from monitor.cli.output import note, write_rows
 
-fx_app = typer.Typer(help="Exchange rates.", no_args_is_help=True)
 market_app = typer.Typer(help="The markets that are defined.", no_args_is_help=True)
-app.add_typer(fx_app, name="fx")
 app.add_typer(market_app, name="market")
 
 
@@ -51,6 +49,8 @@ def forget(
                 raise UsageError(f"the store has no crawl or import {given[0]!r}.", remedy=_known_imports(state))
             removed = forget_crawls(store, state.settings.data_dir, chosen)
     write_rows([{"forgotten": given[0], "rows": removed}], state.form)
+    if not removed:
+        note("The store held nothing of it.")
 
 
 def _of_import(source: str | None, name: str) -> bool:
@@ -66,28 +66,6 @@ def _known_imports(state: Context) -> str:
         if names
         else "It has no imports; `dropline status` lists crawls."
     )
-
-
-@fx_app.command("import")
-def fx_import(
-    context: typer.Context,
-    file: Annotated[
-        Path, typer.Argument(help="CSV with the columns date,base,quote,rate,source, or a central bank's XML.")
-    ],
-) -> None:
-    """Bring in a table of daily rates; it comes before the ECB's history that is built in. Files of the Bank of Russia
-    and of the National Bank of Kazakhstan are read too (their formats were not verified against the sites)."""
-    from extract.fx import write_rates
-    from extract.fx_banks import read_rate_file
-    from monitor.workspace import rates_folder
-
-    state = current(context)
-    rates = read_rate_file(file)
-    folder = rates_folder(state.settings)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_rates(rates, folder / f"{file.stem}.csv")
-    note("Observations that are stored already keep their rates.")
-    write_rows([{"file": file.name, "rates": len(rates)}], state.form)
 
 
 @market_app.command("list")

@@ -198,7 +198,7 @@ def restore(
 @app.command()
 def copy(
     context: typer.Context,
-    to: Annotated[str, typer.Option(help="Store to copy into: sqlite:///PATH or http(s)://HOST:PORT[/PREFIX].")],
+    to: Annotated[str, typer.Option(help="Store to copy into: sqlite:///PATH or http(s)://HOST:PORT/PREFIX.")],
 ) -> None:
     """Copy the store (--store) whole into another, of either kind; ends by holding the digests against each other."""
     from index.open import open_store

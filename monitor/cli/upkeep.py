@@ -1,4 +1,4 @@
-"""Commands for the one who keeps an installation: doctor, purge."""
+"""The command that checks an installation: doctor."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,32 +17,6 @@ from monitor.cli.output import note, progress, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-LOGGED_AS = "purged.log"
-
-
-@app.command()
-def purge(
-    context: typer.Context,
-    older_than: Annotated[int, typer.Option(min=0, help="Days; what is older is removed.")] = 90,
-) -> None:
-    """Remove archived pages, and messages of alerts that were sent, by age. Logs, observations and alerts stay;
-    what was removed is written to the purge log."""
-    from crawler.archive import purge as purge_archive
-    from monitor.delivery.outbox import Outbox
-    from monitor.state import State, state_path
-
-    state = current(context)
-    now = datetime.now(UTC)
-    with State(state_path(state.settings.data_dir)) as kept:
-        sent = Outbox(kept).forget_sent(now - timedelta(days=older_than))
-    gone = purge_archive(state.settings.data_dir / "archive", timedelta(days=older_than), now)
-    if gone:
-        with (state.settings.data_dir / LOGGED_AS).open("a", encoding="utf-8") as log:
-            log.writelines(f"{now.isoformat(timespec='seconds')} {one.path.name} {one.size}\n" for one in gone)
-    write_rows([{"archive": one.path.name, "bytes": one.size} for one in gone], state.form)
-    note(f"{len(gone)} archives removed, {sent} sent messages forgotten.")
-
 
 @app.command()
 def doctor(
@@ -80,6 +54,7 @@ def _checks(state: Context) -> Iterator[dict[str, str]]:
     yield check("data folder", lambda: _writable(state))
     yield check("vendor key", lambda: _key(state))
     yield check("store", lambda: _store(state))
+    yield check("purged months", lambda: _purged(state))
     yield check(f"SOCKS {settings.tor_socks}, for crawl", lambda: _socks(settings.tor_socks), needed=False)
     yield check("tor, for demo --tor", _tor, needed=False)
     yield check("JDK, for Elasticsearch on this machine", _jdk, needed=False)
@@ -104,6 +79,22 @@ def _key(state: Context) -> str:
 def _store(state: Context) -> str:
     with state.store() as store:
         return f"{state.settings.store_url}, {len(store.crawls())} crawls"
+
+
+def _purged(state: Context) -> str:
+    from index.store import Filter
+
+    with state.store() as store:
+        kept_from = store.purged_before()
+        if kept_from is None:
+            return "none"
+        before = Filter(last=kept_from - timedelta(days=1))
+        counts = (store.count_distinct(before, (), "offer", version) for version in store.versions())
+        if any(count for found in counts for _, count in found):
+            raise DroplineError(
+                f"some rows before {kept_from} are still there.",
+                remedy=f"A purge was broken off: run `dropline purge --before {kept_from}` again.")
+        return f"before {kept_from}"
 
 
 def _socks(address: str) -> str:

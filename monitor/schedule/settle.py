@@ -53,7 +53,7 @@ def settle_all(settings: Settings, store: Store, now: datetime) -> list[Settled]
 def _store_left(settings: Settings, ingester: Ingester, market: str, now: datetime) -> tuple[int, int]:
     """As `dropline crawl` does before it stores its own."""
     before = ingester.store.crawls(market=(market,))
-    logs = find_unstored(settings.logs_dir, market, {one.id for one in before})
+    logs = find_unstored(settings.logs_dir, market, {one.id for one in before}, ingester.store.purged_before())
     if not logs:
         return 0, 0
     bounds = load_market(market, (settings.markets_dir,)).bounds
