@@ -42,6 +42,7 @@ STEPS: dict[str, tuple[str, ...]] = {
         "CREATE TABLE outbox_channel (channel TEXT PRIMARY KEY, failures INTEGER NOT NULL DEFAULT 0, failing_since"
         " TEXT, error TEXT, due TEXT, last_sent TEXT, lease TEXT, lease_until TEXT) WITHOUT ROWID",
         "CREATE INDEX outbox_next ON outbox (channel, state, seq)",
+        "ALTER TABLE outbox ADD COLUMN digest TEXT",
     ),
     "pause": (
         "CREATE TABLE pause (market TEXT PRIMARY KEY, reason TEXT NOT NULL, since TEXT NOT NULL, crawl TEXT NOT NULL)"

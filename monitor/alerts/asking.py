@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import zlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -22,11 +23,14 @@ from monitor.alerts.light import CHURN, Variant, iter_figures
 from monitor.alerts.reading import Reading
 from monitor.alerts.rule import COUNTED
 from monitor.alerts.shape import Group, Shape
+from monitor.alerts.unread import UNREAD
 
 Key = tuple[Series, Variant]
 Cells = dict[int, tuple[float | None, int]]
 """(value, n) by position of the bucket; absent where nothing was seen."""
 STANDARD_DAYS = 91
+FORMAT = "2"
+"""Of what is remembered: a new one where a row of `_pack` changes."""
 LATER_DAYS = 35
 """A fall of stock may be taken back, an absence proven, by crawls up to so many days later."""
 
@@ -39,6 +43,8 @@ class Answer:
     cells: dict[Key, Cells]
     last_seen: dict[str, date] = field(default_factory=dict)
     """Local day of the last crawl begun of each market."""
+    settled: dict[Key, dict[int, int]] = field(default_factory=dict)
+    """New listings by the bucket of the complete crawl that bears them out (`settled`), by series."""
 
 
 class RowCache:
@@ -84,11 +90,14 @@ def build_group_ask(reading: Reading, group: Group, first: date, last: date) -> 
         return None
     dates = {"first": bucket_of(first, by), "last": bucket_end(bucket_of(last, by), by)}
     usual: Money = "quoted" if shape.measure == "price-index" else "usd"
-    return build_ask(
+    ask = build_ask(
         cast("Store", reading), where.model_copy(update=dates), by=by, split=shape.splits,
         with_flagged=shape.with_flagged, currency=cast("Money", shape.currency or usual),
         of=cast("Of | None", shape.of), seed=0, method=shape.method,
     )  # fmt: skip
+    if ask is not None:
+        ask.panel.share(reading.scopes)
+    return ask
 
 
 def answer_group(
@@ -107,7 +116,7 @@ def answer_group(
         answer = Answer(ask, {}, last_seen)
         _read(ask, shape, answer, 0)
         return answer, None
-    question = digest_id(repr(shape), group.where().model_dump_json(), reading.current_version() or "")
+    question = digest_id(FORMAT, repr(shape), group.where().model_dump_json(), reading.current_version() or "")
     contents = _contents(reading, ask, shape)
     held = cache.get(question)
     starts = ask.buckets.starts
@@ -128,28 +137,39 @@ def answer_group(
 
 def _read(ask: Ask, shape: Shape, answer: Answer, offset: int) -> None:
     for figure in iter_figures(ask, shape.measure, shape.column):
-        cells = answer.cells.setdefault((figure.series, figure.variant), {})
-        cells[figure.position + offset] = (figure.value, figure.n)
+        _put(answer, (figure.series, figure.variant), figure.position + offset, figure.value, figure.n, figure.settled)
+
+
+def _put(answer: Answer, key: Key, at: int, value: float | None, n: int, settled: int) -> None:
+    if settled:
+        answer.settled.setdefault(key, {})[at] = settled
+    if value is not None or not settled:
+        answer.cells.setdefault(key, {})[at] = (value, n)
 
 
 def _pack(answer: Answer, ask: Ask, contents: list[str], low: int, high: int) -> dict[date, tuple[str, bytes]]:
     rows: dict[int, list[object]] = {at: [] for at in range(low, high + 1)}
     for (series, variant), cells in answer.cells.items():
         for at, (value, n) in cells.items():
-            rows[at].append([series, variant, value, n])
+            rows[at].append([series, variant, value, n, answer.settled.get((series, variant), {}).get(at, 0)])
+    for key, settled in answer.settled.items():
+        for at, count in settled.items():
+            if at not in answer.cells.get(key, {}):
+                rows[at].append([*key, None, 0, count])
     return {
         ask.buckets.starts[at]: (contents[at], zlib.compress(orjson.dumps(found), 1)) for at, found in rows.items()
     }
 
 
 def _unpack(answer: Answer, at: int, body: bytes) -> None:
-    for series, variant, value, n in orjson.loads(zlib.decompress(body)):
-        answer.cells.setdefault((tuple(series), tuple(variant)), {})[at] = (value, n)
+    for series, variant, value, n, settled in orjson.loads(zlib.decompress(body)):
+        _put(answer, (tuple(series), tuple(variant)), at, value, n, settled)
 
 
 def _contents(reading: Reading, ask: Ask, shape: Shape) -> list[str]:
     """Digest, for every bucket, of the crawls that its figures rest on."""
     crawls = sorted((crawl_day(one), reading.digest_of(one), one.market) for one in reading.crawls(ask.where.market))
+    days, digests = [day for day, _, _ in crawls], [digest for _, digest, _ in crawls]
     life: dict[str, tuple[date, date]] = {}
     for day, _, market in crawls:
         first, last = life.get(market, (day, day))
@@ -157,7 +177,7 @@ def _contents(reading: Reading, ask: Ask, shape: Shape) -> list[str]:
     found = []
     for position in range(len(ask.buckets)):
         start, end = ask.buckets.span(position)
-        if (shape.measure in COUNTED and shape.measure not in CHURN) or shape.measure == "coverage":
+        if (shape.measure in COUNTED and shape.measure not in CHURN) or shape.measure in {"coverage", *UNREAD}:
             since, until = start, end
         elif shape.measure == "price":
             since, until = end - timedelta(days=STANDARD_DAYS), end
@@ -169,6 +189,6 @@ def _contents(reading: Reading, ask: Ask, shape: Shape) -> list[str]:
             since, until = date.min, end + timedelta(days=LATER_DAYS)
         # a market takes part from its first attempt to its last: a new one makes gaps of the days between
         panel = [market for market, (first, last) in life.items() if first <= end and last >= start]
-        text = "\0".join([*sorted(panel), *(digest for day, digest, _ in crawls if since <= day <= until)])
+        text = "\0".join([*sorted(panel), *digests[bisect_left(days, since) : bisect_right(days, until)]])
         found.append(hashlib.sha256(text.encode()).hexdigest()[:16])
     return found

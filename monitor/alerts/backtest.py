@@ -26,7 +26,7 @@ from monitor.alerts.kinds import Test
 from monitor.alerts.reading import Reading, known_since
 from monitor.alerts.recording import build_alert, labels_of
 from monitor.alerts.records import series_key
-from monitor.alerts.rule import Rule
+from monitor.alerts.rule import STANDING, Rule
 from monitor.alerts.shape import Group, Pins, shape_of
 from monitor.alerts.walk import Firing, find_firings
 from monitor.alerts.watched import has_regions_below
@@ -90,6 +90,7 @@ def backtest(
     Crawls that ended after the moment a bucket was to be judged are not known to it. `told` are alerts of the rule with
     verdicts, `events` what really happened to every series. UsageError: no closed bucket lies between the days.
     """
+    _check_has_past(rule)
     reading = Reading(store)
     group, pins = _group(rule)
     span = last_closed(rule, reading, group, now)
@@ -123,6 +124,7 @@ def tune_rule(
     events: Sequence[Period] = (),
 ) -> Tuning:  # fmt: skip
     """A setting of the rule's test that gives `per_year` false alarms a year over all its series together."""
+    _check_has_past(rule)
     reading = Reading(store)
     group, pins = _group(rule)
     span = last_closed(rule, reading, group, now)
@@ -143,6 +145,14 @@ def tune_rule(
         known = [[*events, *confirmed.get(series_key(labels_of(one.watched)), ())] for one in first]
     levels = [one.watched.points.values for one in first]
     return tune_by(run, rule.test.settings, per_year / max(1, len(first)), known, levels=levels)
+
+
+def _check_has_past(rule: Rule) -> None:
+    if rule.measure in STANDING:
+        raise UsageError(
+            f"{rule.id} is about what waits now ({rule.measure}); of the past nothing is kept to test it on.",
+            remedy="dropline alerts run --dry shows what it would say now.",
+        )
 
 
 def _group(rule: Rule, *, apart: bool = False) -> tuple[Group, Pins]:

@@ -18,7 +18,7 @@ from monitor.alerts.judging import Judged, judge_rule
 from monitor.alerts.reading import Reading
 from monitor.alerts.recording import Changes, build_alert, find_new, overlaps, record, shown_buckets
 from monitor.alerts.records import Records, Run, series_key
-from monitor.alerts.rule import Rule
+from monitor.alerts.rule import STANDING, Rule
 from monitor.alerts.shape import Group, group_rules
 from monitor.alerts.watched import has_regions_below, is_closed
 from monitor.delivery.notice import Event
@@ -58,9 +58,10 @@ def evaluate_all(
     Raises StoreError where the crawls themselves cannot be read.
     """
     report = Report(rules=sum(rule.enabled for rule in rules))
+    _evaluate_standing(state, rules, now, outbox, dry, report)
     reading = Reading(store)
     cache = RowCache(state.db)
-    groups = group_rules(rule for rule in rules if rule.enabled)
+    groups = group_rules(rule for rule in rules if rule.enabled and rule.measure not in STANDING)
     questions: set[str] = set()
     done = 0
     while done < len(groups):
@@ -78,6 +79,22 @@ def evaluate_all(
         with state.writing():
             cache.clear(questions)
     return report
+
+
+def _evaluate_standing(
+    state: State, rules: Sequence[Rule], now: datetime, outbox: Outbox | None, dry: bool, report: Report
+) -> None:
+    """What waits for a person: asked of the data folder, not of the store."""
+    chosen = [rule for rule in rules if rule.enabled and rule.measure in STANDING]
+    if not chosen:
+        return
+    from monitor.alerts.standing import judge_standing  # loads the page objects' libraries
+
+    send = None if outbox is None else partial(_put, outbox, now)
+    try:
+        report.changes.add(judge_standing(state, chosen, now, send, dry=dry))
+    except DroplineError as error:
+        report.failed.append((tuple(rule.id for rule in chosen), str(error)))
 
 
 def last_closed(rule: Rule, reading: Reading, group: Group, now: datetime) -> tuple[date, date] | None:

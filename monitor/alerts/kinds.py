@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pydantic import field_validator, model_validator
 
@@ -16,7 +16,14 @@ from index.detect.kinds import SETTINGS, SeriesSettings, judge
 from index.detect.series import Judgement, Series
 from monitor.alerts.words import refuse_unknown_keys, suggest
 
-KINDS: Mapping[str, type[TestSettings]] = SETTINGS
+
+class StandingSettings(TestSettings):
+    """True of what stands now and waits for a person (`monitor.alerts.standing`); there is nothing to set."""
+
+    kind: Literal["standing"] = "standing"
+
+
+KINDS: Mapping[str, type[TestSettings]] = {**SETTINGS, "standing": StandingSettings}
 
 
 class Test(Record):

@@ -15,9 +15,11 @@ from index.measures.ask import Ask, Series
 from index.measures.churn import burning_in, find_departures, find_sightings, in_burn_in, undecided
 from index.measures.counts import MEASURES as COUNTS
 from index.measures.counts import count_buckets
-from index.measures.price import SCALE, group_votes, read_votes
-from index.measures.standard import find_standard
-from index.measures.table import read_table
+from index.measures.table import Coders, iter_markets, read_table
+from index.measures.votes import SCALE, read_cells
+from index.quantiles import of_sorted
+from monitor.alerts.settled import settle
+from monitor.alerts.unread import UNREAD, iter_unread
 
 VARIANTS = ("unit", "currency")
 Variant = tuple[str | None, ...]
@@ -34,6 +36,8 @@ class Figure:
     variant: Variant
     value: float | None
     n: int
+    settled: int = 0
+    """Of `new`: see `index.detect.series.Series.settled`. A figure may have nothing but this."""
 
 
 def iter_figures(ask: Ask, measure: str, column: str) -> Iterator[Figure]:
@@ -44,6 +48,9 @@ def iter_figures(ask: Ask, measure: str, column: str) -> Iterator[Figure]:
         yield from _churn(ask, measure)
     elif measure == "price":
         yield from _prices(ask, column)
+    elif measure in UNREAD:
+        for position, series, value, n in iter_unread(ask, measure):
+            yield Figure(position, series, (None, None), value, n)
     else:
         place = {bucket: position for position, bucket in enumerate(ask.buckets.starts)}
         for row in MEASURES[measure](ask):
@@ -69,42 +76,53 @@ def unsaid(ask: Ask, measure: str, position: int, series: Series) -> bool:
 
 
 def _churn(ask: Ask, measure: str) -> Iterator[Figure]:
-    table = read_table(ask, ask.narrowed(first=None, last=None), identity="listing")
-    seen = find_sightings(table)
-    if measure == "new":
-        chosen = seen.is_first & ~in_burn_in(ask, table, seen)
-    else:
-        chosen = find_departures(ask, table, seen)
-        if measure == "returned":
-            back = np.flatnonzero(chosen & (seen.following != np.iinfo(np.int64).max)) + 1
-            chosen = np.zeros(len(chosen), dtype=bool)
-            chosen[back] = True
-    positions = ask.buckets.positions(seen.day.astype("datetime64[D]"))
-    events = np.flatnonzero(chosen & (positions >= 0))
-    size = len(ask.buckets)
-    cell = table.series[seen.rows[events]] * size + positions[events]
+    size, coders = len(ask.buckets), Coders()
+    cells_of, offers_of, settled_of = [], [], []
+    table = None
+    for where in iter_markets(ask):
+        # one market at a time: nothing that is followed lies in two of them
+        table = read_table(
+            ask, where.model_copy(update={"first": None, "last": None}), identity="listing", coders=coders)
+        seen = find_sightings(table)
+        if measure == "new":
+            chosen = seen.is_first & ~in_burn_in(ask, table, seen)
+        else:
+            chosen = find_departures(ask, table, seen)
+            if measure == "returned":
+                back = np.flatnonzero(chosen & (seen.following != np.iinfo(np.int64).max)) + 1
+                chosen = np.zeros(len(chosen), dtype=bool)
+                chosen[back] = True
+        positions = ask.buckets.positions(seen.day.astype("datetime64[D]"))
+        events = np.flatnonzero(chosen & (positions >= 0))
+        cells_of.append(table.series[seen.rows[events]] * size + positions[events])
+        offers_of.append(seen.offers[events])
+        if measure == "new":
+            found, positions = settle(ask, table, seen, np.flatnonzero(chosen))
+            settled_of.append(table.series[seen.rows[found]] * size + positions)
+    assert table is not None  # there is always one, if only an empty one
+    cell = np.concatenate(cells_of)
     cells = len(table.series_labels) * size
     value = np.bincount(cell, minlength=cells)
-    offers = np.bincount(cell, weights=seen.offers[events], minlength=cells)
-    for at in np.flatnonzero(value).tolist():
+    offers = np.bincount(cell, weights=np.concatenate(offers_of), minlength=cells)
+    settled = np.bincount(np.concatenate(settled_of), minlength=cells) if settled_of else np.zeros_like(value)
+    for at in np.flatnonzero(value + settled).tolist():
         code, position = divmod(at, size)
         series = table.series_labels[code]
         if not unsaid(ask, measure, position, series):
-            yield Figure(position, series, (None, None), float(value[at]), int(offers[at]))
+            seen_there = float(value[at]) if value[at] else None
+            yield Figure(position, series, (None, None), seen_there, int(offers[at]), int(settled[at]))
 
 
 def _prices(ask: Ask, column: str) -> Iterator[Figure]:
-    table, kinds, kind_of = read_votes(ask)
-    amounts = table.numbers["price"]
-    standard = find_standard(table, ask.buckets) if column == "standard" else None
+    votes = read_cells(ask, ("offer", "standard") if column == "standard" else ())
     quantile = {"value": 0.5, "q25": 0.25, "q75": 0.75, "standard": 0.5}[column]
-    for (code, kind, position), votes in group_votes(ask, table, kind_of).items():
-        series = table.series_labels[code]
+    for (code, kind, position), (rows, offers) in votes.cells.items():
+        series = votes.series_labels[code]
         if ask.status(position, series, every=False).reason is not None:
             continue
-        chosen = votes
-        if standard is not None:
-            fits, _ = standard.at(position, votes)
-            chosen = votes[fits]
-        value = float(np.quantile(amounts[chosen], quantile)) / SCALE if len(chosen) else None
-        yield Figure(position, series, kinds[kind], value, len(np.unique(table.offer[chosen])))
+        price, n = votes.price[rows], offers
+        if votes.standard is not None:
+            fits, _ = votes.standard.at(position, votes.columns["standard"][rows])
+            price, n = price[fits], len(np.unique(votes.columns["offer"][rows][fits]))
+        value = of_sorted(np.sort(price), (quantile,))[0] / SCALE if len(price) else None
+        yield Figure(position, series, votes.kinds[kind], value, n)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 
 from extract.observation import Crawl
-from index.coverage import crawl_day
+from index.coded import Coded, CodedStore
+from index.coverage import ScopeCoverage, crawl_day
 from index.store import Columns, Distinct, Filter, RecordName, Store
 
 NARROW = 0.5
@@ -17,7 +18,7 @@ MOST_NAMED = 2_000
 
 
 class Reading:
-    """What measures ask of a Store (`crawls`, `count_distinct`, `scan`), read only.
+    """What measures ask of a Store (`crawls`, `count_distinct`, `scan`, `purged_before`), read only.
 
     With `known_at` crawls that ended later are not known yet: for back-tests. A day that only such crawls saw is then a
     gap to every measure; offer-days of a day that earlier crawls saw as well are as they are now.
@@ -26,11 +27,17 @@ class Reading:
     def __init__(self, store: Store, known_at: datetime | None = None) -> None:
         self.store = store
         self._all = [one for one in store.crawls() if known_at is None or known_since(one) <= known_at]
+        self._kept_from = store.purged_before()
         self._day = {one.id: crawl_day(one) for one in self._all}
         self._digest: dict[str, str] = {}
+        self.scopes: dict[tuple[str, tuple[str, ...]], ScopeCoverage] = {}
+        """Coverages that the panels of all questions share."""
 
     def current_version(self) -> str | None:
         return self.store.current_version()
+
+    def purged_before(self) -> date | None:
+        return self._kept_from
 
     def crawls(self, market: Sequence[str] = (), first: date | None = None, last: date | None = None) -> list[Crawl]:
         return [
@@ -68,6 +75,9 @@ class Reading:
         self, record: RecordName, where: Filter, fields: Sequence[str], version: str | None = None
     ) -> Iterator[Columns]:
         return self.store.scan(record, where, fields, version)
+
+    def scan_coded(self, where: Filter, fields: Sequence[str], version: str | None = None) -> Iterator[Coded] | None:
+        return self.store.scan_coded(where, fields, version) if isinstance(self.store, CodedStore) else None
 
 
 def known_since(crawl: Crawl) -> datetime:

@@ -127,7 +127,7 @@ def record(
             if told is None and not firing.again:
                 alert = build_alert(rule, one.watched, firing, now, crowds)
                 note = "it was so already when the rule first ran" if firing.already else ""
-                _tell(records, rule, alert, Event.FIRED, now, note, send)
+                tell_event(records, rule, alert, Event.FIRED, now, note, send)
                 known.append(alert)
                 changes.fired.append(alert)
             elif (
@@ -135,7 +135,7 @@ def record(
                 and not _said(records, rule, told, firing, one.judgements)
             ):  # fmt: skip
                 alert = _brought_up(told, rule, one.watched, firing, crowds)
-                _tell(records, rule, alert, Event.FIRED_AGAIN, now, f"after {firing.again} buckets", send)
+                tell_event(records, rule, alert, Event.FIRED_AGAIN, now, f"after {firing.again} buckets", send)
                 known[known.index(told)] = alert
                 changes.again.append(alert)
         _follow(records, rule, one, known, now, send, changes)
@@ -159,9 +159,10 @@ def _said(records: Records, rule: Rule, alert: Alert, firing: Firing, judgements
     )
 
 
-def _tell(
+def tell_event(
     records: Records, rule: Rule, alert: Alert, event: Event, now: datetime, note: str, send: Send | None
 ) -> None:
+    """Records an event of an alert and passes it on, unless the rule is muted. Inside the caller's transaction."""
     records.put(alert)
     records.note_event(alert.id, Entry(now, WHO, event.value, alert.bucket, None, note))
     if send is None:
@@ -185,13 +186,13 @@ def _follow(
         about = [episode for episode in episodes if overlaps(alert, episode)]
         if not about:
             over = alert.model_copy(update={"state": AlertState.RECOVERED})
-            _tell(records, rule, over, Event.RECOVERED, now, "by later crawls it was not so", send)
+            tell_event(records, rule, over, Event.RECOVERED, now, "by later crawls it was not so", send)
             changes.recovered.append(over)
             continue
         newest = about[-1]
         if newest.recovered is not None:
             over = alert.model_copy(update={"state": AlertState.RECOVERED, "bucket": max(alert.bucket, newest.last)})
-            _tell(records, rule, over, Event.RECOVERED, now, f"quiet since {newest.recovered}", send)
+            tell_event(records, rule, over, Event.RECOVERED, now, f"quiet since {newest.recovered}", send)
             changes.recovered.append(over)
         elif newest.last > alert.bucket:
             # the figures stay those that were told; the bucket says how long it has lasted

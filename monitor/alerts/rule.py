@@ -17,17 +17,24 @@ from index.measures.ask import Money, Of
 from index.store import Filter
 from monitor.alerts.alert import Severity
 from monitor.alerts.kinds import Test
+from monitor.alerts.unread import UNREAD
 from monitor.alerts.words import Closed, suggest
 
 COVERAGE = "coverage"
-WATCHED = tuple(sorted(JUDGED - {"flows", "availability"}))
+STANDING = frozenset({"held", "paused", "unreviewed"})
+"""Not measures of the data but what waits for a person: crawls that are not accepted, markets that are paused, words
+and values that no table knows."""
+WATCHED = tuple(sorted((JUDGED - {"flows", "availability"}) | UNREAD | STANDING))
 """Measures that a rule may watch: one value a bucket and series, of which it is known who stands behind it."""
 COUNTED = frozenset({"listings", "offers", "vendors", "new", "withdrawn", "returned"})
 """Counts: an absent series is a zero there, not a gap."""
-FREE_OF_GUARDS = frozenset({"first", "down", "quality"})
+FREE_OF_GUARDS = frozenset({"first", "down", "quality", "standing"})
 """Kinds that small numbers or missing coverage are the very subject of."""
 HISTORY: Mapping[str, int] = {"day": 400, "week": 120}
 """Buckets read before the newest, where a rule does not say."""
+UNREAD_HISTORY = 60
+"""The same of `UNREAD`, for which every observation is looked at."""
+UNREAD_TESTS = frozenset({"quality", "threshold", "change", "drift"})
 
 
 class Where(Closed):
@@ -157,6 +164,11 @@ class Rule(Closed):
         test = data.get("test")
         kind = test.get("kind") if isinstance(test, dict) else getattr(test, "kind", None)
         given = dict(data)
+        if given.get("measure") in STANDING:
+            kind = kind or "standing"
+            given = {"test": {"kind": kind}, "by": "day", **given}
+        if given.get("measure") in UNREAD:
+            given.setdefault("history", UNREAD_HISTORY)
         if kind in FREE_OF_GUARDS:
             given.setdefault("min_n", 0)
         if kind == "quality" and given.get("measure") == COVERAGE and isinstance(test, dict):
@@ -175,6 +187,13 @@ class Rule(Closed):
             raise ValueError("coverage is split by market or region alone: it belongs to crawls, not to listings")
         if self.test.kind == "first" and (self.watched_field is None or self.measure not in ("listings", "offers")):
             raise ValueError("a test of kind first needs measure: listings and split: [market, FIELD], one FIELD")
+        if (self.test.kind == "standing") != (self.measure in STANDING):
+            raise ValueError(f"a test of kind standing and measure: {' or '.join(sorted(STANDING))} go together alone")
+        narrowed = self.filter.model_dump(exclude={"market"}, exclude_defaults=True)
+        if self.measure in STANDING and (self.split or narrowed):
+            raise ValueError(f"{self.measure} is told market by market; only `filter: {{market: …}}` narrows it")
+        if self.measure in UNREAD and self.test.kind not in UNREAD_TESTS:
+            raise ValueError(f"{self.measure} is a share: test it by {', '.join(sorted(UNREAD_TESTS))}")
         if self.test.kind == "down" and self.measure not in ("listings", "offers"):
             raise ValueError("a test of kind down needs measure: listings, best with split: [market]")
         return self

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from index.measures import SPLITS
 from index.store import Filter
 from monitor.alerts.rule import COUNTED, Rule, Where
+from monitor.alerts.unread import UNREAD
 
 Pins = Mapping[str, tuple[str, ...]]
 """Values by split field (spelled as records do) that belong to a rule; a field that is absent is open."""
@@ -32,7 +34,7 @@ class Shape:
     splits: tuple[str, ...]
     fixed: Where
 
-    @property
+    @cached_property
     def fields(self) -> tuple[str, ...]:
         return tuple(name.replace("-", "_") for name in self.splits)
 
@@ -61,7 +63,7 @@ def mergeable(rule: Rule) -> frozenset[str]:
         return frozenset(name.replace("-", "_") for name in SPLITS)
     if rule.measure == "price":
         return frozenset({"substance"})
-    return frozenset({"market"}) if rule.measure == "coverage" else frozenset()
+    return frozenset({"market"}) if rule.measure in {"coverage", *UNREAD} else frozenset()
 
 
 def shape_of(rule: Rule, *, apart: bool = False) -> tuple[Shape, Pins]:

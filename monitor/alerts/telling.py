@@ -9,6 +9,7 @@ from datetime import timedelta
 from index.buckets import bucket_end
 from index.detect.series import Judgement
 from monitor.alerts.rule import Rule
+from monitor.alerts.unread import UNREAD
 from monitor.alerts.walk import Firing
 
 SHOWN = 12
@@ -53,6 +54,10 @@ def _figure(rule: Rule, unit: str, judgement: Judgement, when: str) -> str:
 def tell_query(rule: Rule, labels: Mapping[str, str | None], judgement: Judgement) -> str:
     """The `dropline trends` command that shows the series up to the bucket."""
     days = 7 if rule.by == "week" else 1
+    if rule.measure in UNREAD:
+        market = labels.get("market") or ",".join(rule.filter.market)
+        span = ["--from", judgement.bucket.isoformat(), "--to", bucket_end(judgement.bucket, rule.by).isoformat()]
+        return shlex.join(["dropline", "rows", *(["--market", market] if market else []), *span])
     parts = ["dropline", "trends", rule.measure, "--by", rule.by]
     filters: dict[str, str] = {
         name.replace("_", "-"): ",".join(values) for name, values in rule.filter.model_dump().items() if values

@@ -15,13 +15,15 @@ from index.measures.ask import Ask, Series
 from monitor.alerts.asking import Answer, Cells, Key
 from monitor.alerts.light import unsaid
 from monitor.alerts.rule import COUNTED, Rule
+from monitor.alerts.settled import settled_days
 from monitor.alerts.shape import Pins, Shape
+from monitor.alerts.unread import UNREAD
 
 GROWING = frozenset({"new", "returned", "turnover"})
 """What gathers from crawl to crawl: in proportion to the days that were looked at."""
 PATIENCE = timedelta(days=30)
 """So long after its last crawl a market is missing; later it is taken to have closed."""
-ANY_MARKET = frozenset({"price", "share", "concentration", "flows", "availability"})
+ANY_MARKET = frozenset({"price", "share", "concentration", "flows", "availability"}) | UNREAD
 """Measures for which one complete-enough market of several is enough, as their own modules say."""
 
 
@@ -126,7 +128,7 @@ def _watch(answer: Answer, shape: Shape, rule: Rule, key: Key, cells: Cells, fir
         rule, labels, _unit_of(rule, unit, currency), series,
         Points(
             tuple(ask.buckets.starts[first : last + 1]), points, np.array(numbers, dtype=np.int64),
-            np.where(np.isfinite(points), exposure, 0.0),
+            np.where(np.isfinite(points), exposure, 0.0), *_settled(answer, rule, key, points, first, last),
         ),
         coverage, reasons, panels,
     )  # fmt: skip
@@ -153,13 +155,26 @@ def _unit_of(rule: Rule, unit: str | None, currency: str | None) -> str:
     return rule.measure if rule.measure in COUNTED else ""
 
 
+def _settled(
+    answer: Answer, rule: Rule, key: Key, points: NDArray[np.float64], first: int, last: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | tuple[None, None]:
+    """New listings that complete crawls bear out, and the days in which they came up."""
+    if rule.measure != "new" or rule.test.kind not in ("surge", "threshold"):
+        return None, None
+    counts = answer.settled.get(key, {})
+    known = np.isfinite(points)
+    settled = np.array([counts.get(place, 0) for place in range(first, last + 1)], dtype=np.float64)
+    days = settled_days(answer.ask, key[0], first, last)
+    return np.where(known, settled, 0.0), np.where(known, days, 0.0)
+
+
 def _exposure(ask: Ask, rule: Rule, series: Series, first: int, last: int) -> NDArray[np.float64]:
-    """What a value is in proportion to: for what gathers, days with a complete-enough crawl (all markets together); for
-    `down`, such crawls; else 1."""
+    """What a value is in proportion to: for what gathers, and where counts are held against a threshold, days with a
+    complete-enough crawl (all markets together); for `down`, such crawls; else 1."""
     places = range(first, last + 1)
     if rule.test.kind == "down":
         return np.array([ask.status(place, series).crawls for place in places], dtype=np.float64)
-    if rule.measure not in GROWING:
+    if rule.measure not in GROWING and not (rule.test.kind == "threshold" and rule.measure in COUNTED):
         return np.ones(len(places))
     found = np.zeros(len(places))
     market = ask.market_of(series)

@@ -18,8 +18,8 @@ from extract.observation import Record, UtcTime
 from monitor.alerts.alert import Alert, AlertState, Severity
 from monitor.delivery.harmless import one_line
 
-ABOUT_CRAWLS = "coverage"
-"""The one measure that nobody stands behind. A test of kind `down` reads listings, `quality` any share."""
+ABOUT_CRAWLS = frozenset({"coverage", "held", "paused", "unreviewed"})
+"""The measures that nobody stands behind. A test of kind `down` reads listings, `quality` any share."""
 _COUNTS = frozenset({"listings", "offers", "flows", "new", "withdrawn", "returned"})
 K, VENDORS = 10, 5
 """Fewest listings and vendors behind a figure. Those of `Control`, held together by a test: importing it would load
@@ -33,6 +33,7 @@ _PLAIN_WHY: Mapping[str, str] = {
     "first": "This was seen here for the first time.",
     "down": "The market could not be read.",
     "quality": "The data are not as they should be.",
+    "standing": "Something waits for a person.",
 }
 
 
@@ -82,7 +83,7 @@ class Notice(Record):
 def build_notice(alert: Alert, event: Event, at: datetime) -> Notice:
     """What may be told of `alert`. Pure: the same alert, event and time give the same notice."""
     named = alert.series.get("vendor")
-    safe = alert.measure == ABOUT_CRAWLS
+    safe = alert.measure in ABOUT_CRAWLS
     nobody = not safe and alert.n == 0 and not alert.vendors and not alert.value
     withheld: dict[str, str] = {}
     figures: dict[str, float | None] = {

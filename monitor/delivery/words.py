@@ -18,10 +18,12 @@ _HAPPENED: Mapping[Event, str] = {
 _NAMES: Mapping[str, str] = {
     "market": "Market", "region": "Region", "substance": "Substance", "group": "Group", "stash": "Stash type",
     "ships-from": "Ships from", "ships-to": "Ships to", "kind": "Kind of listing", "form": "Form", "term": "New word",
-    "vendor": "Vendor",
+    "vendor": "Vendor", "crawl": "Crawl",
 }  # fmt: skip
 _MEASURED_IN = frozenset({"unit", "currency"})
 MAX_SUBJECT = 150
+STANDING = "standing"
+"""The kind of test that is about what waits for a person, and so about no bucket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def write_words(notice: Notice, dashboard: str | None = None) -> Words:
         ("Usual", _usual(notice)),
         ("Listings (n)", notice.withheld.get("n") or ("" if notice.n is None else number(notice.n))),
         ("Vendors", notice.withheld.get("vendors") or ("" if notice.vendors is None else number(notice.vendors))),
-        ("Coverage", "not known" if notice.coverage is None else f"{notice.coverage:.0%} of what was there to be seen"),
+        ("Coverage", _coverage(notice)),
         ("Score", _figure(notice, "score", unit=False)),
         ("Severity", notice.severity.value),
         ("State", notice.state.value),
@@ -142,7 +144,15 @@ def _usual(notice: Notice) -> str:
     return f"{low} to {high}"
 
 
+def _coverage(notice: Notice) -> str:
+    if notice.coverage is None:
+        return "" if notice.test == STANDING else "not known"
+    return f"{notice.coverage:.0%} of what was there to be seen"
+
+
 def _period(notice: Notice) -> str:
+    if notice.test == STANDING:
+        return f"since {notice.first_bucket} (UTC)"
     since = f", since {notice.first_bucket}" if notice.first_bucket != notice.bucket else ""
     return f"day or week of {notice.bucket} (time of the market){since}"
 
