@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -113,18 +113,27 @@ class Month:
     kills: int = 0
     child_kills: int = 0
     starts: int = 0
+    killed: Counter[str] = field(default_factory=Counter)
+    """Runs killed, by job."""
     _up_since: datetime | None = None
 
     @property
     def clock(self) -> Clock:
         return Clock(self.pace, ORIGIN, self.since)
 
-    def start(self, seed: int) -> None:
+    def command(self, seed: int) -> list[str]:
+        """The service's process."""
         arguments = ["--serve", str(self.folder), "--since", repr(self.since), "--pace", repr(self.pace)]
+        return [sys.executable, __file__, *arguments, "--seed", str(seed)]
+
+    def is_ours(self, pid: int) -> bool:
+        """Whether that process is one of a run."""
+        line = Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"dropline-run" in line or RUN.encode()[:40] in line
+
+    def start(self, seed: int) -> None:
         with (self.folder / "service.log").open("ab") as log:
-            self.service = subprocess.Popen(
-                [sys.executable, __file__, *arguments, "--seed", str(seed)], stdout=log, stderr=log
-            )
+            self.service = subprocess.Popen(self.command(seed), stdout=log, stderr=log)
         self.starts += 1
         begun = self.clock.now()
         while self.service.poll() is None:
@@ -153,11 +162,12 @@ class Month:
         for file in files:
             with contextlib.suppress(OSError, ValueError):
                 group = int(file.read_text())
-                members = [pid for pid in _group_members(group) if _is_ours(pid)]
+                members = [pid for pid in _group_members(group) if self.is_ours(pid)]
                 if members:
                     for pid in members if self.dice.random() < 0.3 else [self.dice.choice(members)]:
                         os.kill(pid, signal.SIGKILL)
                     self.child_kills += 1
+                    self.killed[file.parent.name] += 1
                     return True
         return False
 
@@ -172,11 +182,6 @@ def _group_members(group: int) -> Iterator[int]:
             with contextlib.suppress(OSError):
                 if int((entry / "stat").read_text().rpartition(")")[2].split()[2]) == group:
                     yield int(entry.name)
-
-
-def _is_ours(pid: int) -> bool:
-    line = Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b"dropline-run" in line or RUN.encode()[:40] in line
 
 
 def simulate(folder: Path, days: float, pace: float, kills: int, child_kills: int, seed: int) -> dict[str, Any]:
@@ -227,21 +232,40 @@ def _drain(folder: Path, last: datetime) -> None:
 
 def account(month: Month, first: datetime, last: datetime) -> dict[str, Any]:
     """Held against each other: what had to come due, the ledger, the runs' own journal."""
-    with State(state_path(month.folder)) as state:
-        runs = Ledger(state).runs(limit=100_000)
     words = [line.split() for line in (month.folder / "journal").read_text().splitlines()]
     through = Counter((job, due) for word, job, due in words if word == "through")
+    told = hold_against(month, expected, first, last, lambda run: through[_name(run), run.due.isoformat()])
+    told["processes begun"] = sum(word == "begun" for word, _, _ in words)
+    told["overlaps"] = sum(word == "overlap" for word, _, _ in words)
+    told["faults"] += told["overlaps"]
+    return told
+
+
+def _name(run: Run) -> str:
+    return run.job.replace(":", "-")
+
+
+Due = Callable[[datetime, datetime], dict[str, list[datetime]]]
+
+
+def hold_against(
+    month: Month, due: Due, first: datetime, last: datetime, ends_of: Callable[[Run], int],
+    grace: timedelta = GRACE, enough: timedelta = UP_ENOUGH,
+) -> dict[str, Any]:  # fmt: skip
+    """The ledger against what had to come due. `ends_of`: how often the run of a job and time came to its end. A run
+    that had a service for `enough` of its `grace` should have begun."""
+    with State(state_path(month.folder)) as state:
+        runs = Ledger(state).runs(limit=100_000)
     done = {RunState.DONE, RunState.PARTIAL}
     told: dict[str, Any] = {"jobs": {}}
     total: Counter[str] = Counter()
-    late: list[timedelta] = []
-    for job, times in expected(first, last).items():
+    for job, times in due(first, last).items():
         mine = sorted((run for run in runs if run.job == job), key=lambda run: run.due)
         count: Counter[str] = Counter(due=len(times))
         left = set(times)
         for run in mine:
             # the run makes up for the `coalesced` latest times before it
-            chain = expected(first, run.due)[job]
+            chain = due(first, run.due)[job]
             covered = {at for at in chain[max(0, len(chain) - 1 - run.coalesced) :] if at <= last}
             left -= covered
             count["coalesced"] += len(covered - {run.due})
@@ -249,13 +273,10 @@ def account(month: Month, first: datetime, last: datetime) -> dict[str, Any]:
                 continue
             count[str(run.state)] += 1
             if run.state in done:
-                name = job.replace(":", "-")
-                ends = through[(name, run.due.isoformat())]
+                ends = ends_of(run)
                 count["done without a trace"] += ends == 0
                 count["done twice"] += ends > 1
-                if run.attempts == 1 and run.started is not None:
-                    late.append(run.started - run.due)
-            if run.state is RunState.MISSED and month.up_within(run.due, run.due + GRACE) >= UP_ENOUGH:
+            if run.state is RunState.MISSED and month.up_within(run.due, run.due + grace) >= enough:
                 count["missed beyond the policy"] += 1
         count["never came due"] = len(left)
         count["came due out of turn"] = sum(run.due <= last and run.due not in times for run in mine)
@@ -267,12 +288,10 @@ def account(month: Month, first: datetime, last: datetime) -> dict[str, Any]:
         "seconds": round((last - first).total_seconds() / month.pace, 1),
         "kills of the service": month.kills,
         "kills of runs": month.child_kills,
-        "processes begun": sum(word == "begun" for word, _, _ in words),
-        "overlaps": sum(word == "overlap" for word, _, _ in words),
         **{name: total[name] for name in ("due", "done", "coalesced", "missed", "done twice", *faults, "waiting")},
         "days without a service": round(((last - first) - month.up_within(first, last)) / timedelta(days=1), 2),
     }
-    told["faults"] = sum(told[name] for name in (*faults, "overlaps", "waiting"))
+    told["faults"] = sum(told[name] for name in (*faults, "waiting"))
     return told
 
 

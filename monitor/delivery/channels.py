@@ -79,6 +79,8 @@ class Channel(Record):
     """Age at which a message that still fails is parked."""
     chart: bool = True
     """Whether a chart goes with mail and chat messages."""
+    digest: int = Field(default=3, ge=0, le=50)
+    """So many messages of one evaluation, or more, go as one (mail and chat); 0: each by itself."""
 
     @field_validator("secret", mode="before")
     @classmethod
@@ -117,6 +119,8 @@ class Channel(Record):
             raise ValueError("a channel has one of apprise, webhook and atom")
         if (self.webhook is not None) != bool(self.secret):
             raise ValueError("a webhook has a secret (whsec_ and 24 to 64 bytes in base64), other channels have none")
+        if self.digest == 1:
+            raise ValueError("digest: 2 or more messages go as one; 0: each by itself")
         if self.webhook is None and self.proxy is not None:
             raise ValueError("only a webhook has a proxy")
         if self.kind == "mail":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from monitor.delivery.channels import Channel
 from monitor.delivery.chart import draw_png
+from monitor.delivery.digest import write_digest
 from monitor.delivery.harmless import for_chat
 from monitor.delivery.notice import Event, Notice
 from monitor.delivery.outbox import Message
@@ -18,7 +20,9 @@ _NOT_NOW = {"408", "409", "421", "423", "425", "429"}
 _LOOK = {"info": "info", "warning": "warning", "critical": "failure"}
 
 
-def send_chat(channel: Channel, message: Message, dashboard: str | None) -> Outcome:
+def send_chat(
+    channel: Channel, message: Message, dashboard: str | None, members: Sequence[Message] = ()
+) -> Outcome:
     """One attempt within `channel.timeout` seconds. Chat services know no ids to deduplicate by: the message's id is
     the last line of the text."""
     plugin = channel.plugin  # first: it loads Apprise, without its warning
@@ -27,14 +31,20 @@ def send_chat(channel: Channel, message: Message, dashboard: str | None) -> Outc
     from apprise.result import AppriseResultStatus
 
     quieten()
-    words = write_words(message.notice, dashboard)
-    chart = draw_png(message.notice) if channel.chart and plugin.attachment_support else None
+    several = len(members) > 1
+    if several:
+        digest = write_digest(members, dashboard)
+        subject, text, chart = digest.subject, digest.text, None
+    else:
+        words = write_words(message.notice, dashboard)
+        subject, text = words.subject, f"{as_text(words)}\n{message.id}"
+        chart = draw_png(message.notice) if channel.chart and plugin.attachment_support else None
     caller = Apprise()
     caller.add(plugin)
     picture = AttachMemory(chart, name="chart.png", mimetype="image/png") if chart else None  # type: ignore[no-untyped-call]
     result = caller.notify(
-        body=for_chat(f"{as_text(words)}\n{message.id}"),
-        title=for_chat(words.subject),
+        body=for_chat(text),
+        title=for_chat(subject),
         notify_type=_look(message.notice),
         body_format=NotifyFormat.TEXT,
         attach=picture,
@@ -51,7 +61,7 @@ def send_chat(channel: Channel, message: Message, dashboard: str | None) -> Outc
     if found is None:
         return Outcome(Result.UNREACHED, reason)
     never = found[1].startswith("4") and found[1] not in _NOT_NOW
-    return Outcome(Result.REFUSED if never else Result.BUSY, reason)
+    return Outcome(Result.REFUSED if never else Result.BUSY, reason, apart=never and several)
 
 
 def _look(notice: Notice) -> str:

@@ -11,7 +11,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -54,6 +54,8 @@ class _Job:
     """A message on its way."""
 
     message: Message
+    members: list[Message]
+    """All messages that go with it, itself too."""
     until: float
     """Monotonic time after which nobody waits for its thread."""
 
@@ -79,7 +81,7 @@ def deliver_due(
     waiting = [name for name in outbox.waiting(now) if only in {None, name}]
     report.unknown = tuple(name for name in waiting if name not in channels.channels)
     jobs: dict[str, _Job] = {}
-    late: dict[int, Message] = {}
+    late: dict[int, list[Message]] = {}
     done: Counter[str] = Counter()
 
     def current() -> datetime:
@@ -91,28 +93,32 @@ def deliver_due(
         if done[name] >= most or elapsed() - start >= seconds:
             outbox.release(name, lease)
             return
-        message = outbox.claim(name, lease, current(), timedelta(seconds=allowed + GRACE))
+        together = channel.digest if channel.kind in {"mail", "chat"} else 0
+        message = outbox.claim(name, lease, current(), timedelta(seconds=allowed + GRACE), together)
         if message is None:
             outbox.release(name, lease)
             return
         feed = b"" if channel.atom is None else feed_of(outbox, channels, name, message.seq)
-        jobs[name] = _Job(message, elapsed() + allowed)
-        done[name] += 1
+        members = outbox.members(message)
+        jobs[name] = _Job(message, members, elapsed() + allowed)
+        done[name] += len(members)
         moment = current()
 
         def work() -> None:
-            results.put((name, message.seq, attempt(channel, message, moment, channels.dashboard, feed)))
+            results.put((name, message.seq, attempt(channel, message, moment, channels.dashboard, feed, members)))
 
         threading.Thread(target=work, name=f"deliver {name}", daemon=True).start()
 
-    def finish(name: str, message: Message, outcome: Outcome) -> None:
+    def finish(name: str, messages: list[Message], outcome: Outcome) -> None:
         channel = channels.channels[name]
         waits = Waits(timedelta(days=channel.give_up_days), rng)
-        came_to = outbox.record(message, outcome, lease, current(), waits)
-        report.counts[name, came_to] += 1
-        if came_to != SENT:
-            report.errors[name] = outcome.reason or "some recipients refused"
-        each(message, came_to)
+        for message, came_to in zip(
+            messages, outbox.record_all(messages, outcome, lease, current(), waits), strict=True
+        ):
+            report.counts[name, came_to] += 1
+            if came_to != SENT:
+                report.errors[name] = outcome.reason or "some recipients refused"
+            each(message, came_to)
 
     try:
         for name in waiting:
@@ -124,12 +130,12 @@ def deliver_due(
             except queue.Empty:
                 for name in [name for name, job in jobs.items() if job.until <= elapsed()]:
                     job = jobs.pop(name)
-                    late[job.message.seq] = job.message
-                    finish(name, job.message, Outcome(Result.UNREACHED, "it hung and was left to itself"))
+                    late[job.message.seq] = job.members
+                    finish(name, job.members, Outcome(Result.UNREACHED, "it hung and was left to itself"))
                     outbox.release(name, lease)
                 continue
             if name in jobs and jobs[name].message.seq == seq:
-                finish(name, jobs.pop(name).message, outcome)
+                finish(name, jobs.pop(name).members, outcome)
                 begin(name)
             elif seq in late and outcome.result is Result.SENT:
                 finish(name, late.pop(seq), outcome)
@@ -139,15 +145,19 @@ def deliver_due(
     return report
 
 
-def attempt(channel: Channel, message: Message, now: datetime, dashboard: str | None, feed: bytes) -> Outcome:
-    """One attempt; never raises, for a fault of ours must be seen on the channel and must not stop the others."""
+def attempt(
+    channel: Channel, message: Message, now: datetime, dashboard: str | None, feed: bytes,
+    members: Sequence[Message] = (),
+) -> Outcome:  # fmt: skip
+    """One attempt; never raises, for a fault of ours must be seen on the channel and must not stop the others.
+    `members`: what goes in one digest with the message, itself too."""
     try:
         if channel.atom is not None:
             return send_feed(channel.atom, feed)
         if channel.webhook is not None:
             return send_webhook(channel, message, now)
         send = send_mail if channel.kind == "mail" else send_chat
-        return send(channel, message, dashboard)
+        return send(channel, message, dashboard, members)
     except Exception as error:  # noqa: BLE001
         said = without_secrets(f"{type(error).__name__}: {error}", channel.secrets())
         return Outcome(Result.BUSY, f"Dropline failed to make or send it: {said}")

@@ -13,8 +13,9 @@ import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -25,6 +26,7 @@ from extract.observation import digest_id
 from monitor.alerts.alert import Severity
 from monitor.delivery.channels import Channel
 from monitor.delivery.chart import draw_png
+from monitor.delivery.digest import write_digest
 from monitor.delivery.harmless import one_line
 from monitor.delivery.notice import Event, Notice
 from monitor.delivery.outbox import Message
@@ -43,20 +45,11 @@ def build_mail(
 ) -> EmailMessage:
     """The mail of a message: the same at each attempt, Message-ID and Date too."""
     words = write_words(message.notice, dashboard)
-    sender, address = (str(part or "") for part in plugin.from_addr)
-    domain = address.rsplit("@", 1)[-1]
-    mail = EmailMessage(policy=SMTP)
+    mail, domain = _addressed(plugin)
     mail["Subject"] = words.subject
-    mail["From"] = _address(sender, address)
-    mail["To"] = [_address(name, address) for name, address in plugin.targets]
-    if plugin.cc:
-        mail["Cc"] = [_address(plugin.names.get(address), address) for address in sorted(plugin.cc)]
-    if plugin.reply_to:
-        mail["Reply-To"] = [_address(plugin.names.get(address), address) for address in sorted(plugin.reply_to)]
     mail["Date"] = format_datetime(message.notice.at)
     mail["Message-ID"] = f"<{message.id}@{domain}>"
     mail["References"] = f"<alert-{digest_id(message.notice.alert)}@{domain}>"  # one thread an alert
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
     mail["X-Dropline-Alert"] = message.notice.alert
     mail["X-Dropline-Event"] = message.notice.event.value
     mail.set_content(as_text(words))
@@ -70,6 +63,34 @@ def build_mail(
         assert isinstance(picture, EmailMessage)
         picture["Content-Description"] = one_line(words.alt, 200)
     return mail
+
+
+def build_digest_mail(messages: Sequence[Message], plugin: NotifyEmail, dashboard: str | None = None) -> EmailMessage:
+    """One mail for the messages of a digest; the same at each attempt. It names the ids of all of them."""
+    first = messages[0]
+    digest = write_digest(messages, dashboard)
+    mail, domain = _addressed(plugin)
+    mail["Subject"] = digest.subject
+    mail["Date"] = format_datetime(first.notice.at)
+    mail["Message-ID"] = f"<{first.digest}@{domain}>"
+    mail["X-Dropline-Messages"] = " ".join(message.id for message in messages)
+    mail.set_content(digest.text)
+    mail.add_alternative(digest.page, subtype="html")
+    return mail
+
+
+def _addressed(plugin: NotifyEmail) -> tuple[EmailMessage, str]:
+    """A mail with its sender and recipients, and the sender's domain."""
+    sender, address = (str(part or "") for part in plugin.from_addr)
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = _address(sender, address)
+    mail["To"] = [_address(name, address) for name, address in plugin.targets]
+    if plugin.cc:
+        mail["Cc"] = [_address(plugin.names.get(address), address) for address in sorted(plugin.cc)]
+    if plugin.reply_to:
+        mail["Reply-To"] = [_address(plugin.names.get(address), address) for address in sorted(plugin.reply_to)]
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+    return mail, address.rsplit("@", 1)[-1]
 
 
 def as_html(words: Words, notice: Notice, cid: str | None) -> str:
@@ -114,22 +135,31 @@ color:#222;max-width:640px;margin:0;padding:12px">
 """
 
 
-def send_mail(channel: Channel, message: Message, dashboard: str | None) -> Outcome:
-    """One attempt, to the recipients that still wait, within `channel.timeout` seconds (and a chart's drawing)."""
+def send_mail(
+    channel: Channel, message: Message, dashboard: str | None, members: Sequence[Message] = ()
+) -> Outcome:
+    """One attempt, to the recipients that still wait, within `channel.timeout` seconds (and a chart's drawing). With
+    several `members` they go as one digest, without charts."""
     plugin = mail_plugin(channel.plugin)
     everybody = [address for _, address in plugin.targets] + sorted(plugin.cc) + sorted(plugin.bcc)
     gone = set(message.refused)
     owed = [address for address in message.owed if address in everybody] or [
         address for address in dict.fromkeys(everybody) if address not in gone
     ]
-    chart = draw_png(message.notice) if channel.chart else None
-    content = build_mail(message, plugin, dashboard=dashboard, chart=chart).as_bytes()
+    several = len(members) > 1
+    if several:
+        content = build_digest_mail(members, plugin, dashboard).as_bytes()
+    else:
+        chart = draw_png(message.notice) if channel.chart else None
+        content = build_mail(message, plugin, dashboard=dashboard, chart=chart).as_bytes()
     try:
         with _conversation(plugin, channel.timeout) as smtp:
             answers = smtp.sendmail(str(plugin.from_addr[1]), owed, content)
     except smtplib.SMTPRecipientsRefused as error:
         return _sort_out(error.recipients, owed, channel)
     except smtplib.SMTPDataError as error:
+        if error.smtp_code >= 500 and several:  # too long, or one of them is not liked: each by itself
+            return replace(_answer(error, Result.REFUSED, channel, owed), refused=(), apart=True)
         return _answer(error, Result.REFUSED if error.smtp_code >= 500 else Result.BUSY, channel, owed)
     except smtplib.SMTPSenderRefused as error:  # every message would be: the channel is wrong, not this message
         return _answer(error, Result.UNREACHED if error.smtp_code >= 500 else Result.BUSY, channel, owed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,19 @@ from monitor.delivery.notice import Event, Notice, build_notice
 from monitor.delivery.outcome import Outcome, Result
 from monitor.state import State
 
-_COLUMNS = "seq, id, channel, notice, attempts, owed, refused, created"
+_COLUMNS = "seq, id, channel, notice, attempts, owed, refused, created, digest"
+_TOGETHER = (
+    "SELECT seq, id FROM outbox o WHERE channel = ? AND state = ? AND seq BETWEEN ? AND ? AND created = ?"
+    " AND digest IS NULL AND attempts = 0 AND event != 'test' AND NOT EXISTS"
+    " (SELECT 1 FROM outbox e WHERE e.channel = o.channel AND e.state = o.state AND e.alert = o.alert"
+    " AND e.seq < o.seq AND e.created != o.created) ORDER BY seq LIMIT ?"
+)
+MOST_TOGETHER = 50
+"""Messages of one digest at most."""
+NEAR = 5_000
+"""Rows after a message among which others of its evaluation are looked for: all channels' stand among them."""
+ALONE = ""
+"""In the place of a digest: the message goes by itself."""
 _NEXT = (
     f"SELECT {_COLUMNS} FROM outbox o WHERE channel = ? AND state = ?"  # noqa: S608
     " AND (due IS NULL OR due <= ? OR due > ?) AND NOT EXISTS (SELECT 1 FROM outbox e WHERE"
@@ -43,6 +55,8 @@ class Message:
     owed: tuple[str, ...]
     refused: tuple[str, ...]
     created: datetime
+    digest: str | None = None
+    """Id of the digest that it goes in, `ALONE`, or None: not decided yet, for it was never tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +134,14 @@ class Outbox:
         )
         return [channel for (channel,) in rows]
 
-    def claim(self, channel: str, lease: str, now: datetime, length: timedelta) -> Message | None:
+    def claim(
+        self, channel: str, lease: str, now: datetime, length: timedelta, together: int = 0
+    ) -> Message | None:
         """Takes the channel for `length` under the token `lease`, and gives its next message: the oldest that is due,
         of an alert without an older one pending (those that were answered "not now" too often come last). None
-        where nothing is due, or another deliverer has the channel."""
+        where nothing is due, or another deliverer has the channel. With `together` so many messages that were put by
+        one evaluation, or more, become a digest (`members`). Which messages those are is settled here, for good: every
+        attempt has the same, under the same id."""
         moment = stamp(now)
         with self.state.writing() as db:
             known = db.execute("SELECT due, lease, lease_until FROM outbox_channel WHERE channel = ?", (channel,))
@@ -142,7 +160,29 @@ class Outbox:
                 " DO UPDATE SET lease = excluded.lease, lease_until = excluded.lease_until",
                 (channel, lease, stamp(now + min(length, LONGEST_LEASE))),
             )
+            if row[-1] is None:
+                row = (*row[:-1], self._gather(db, _message(row), together))
         return _message(row)
+
+    def _gather(self, db: sqlite3.Connection, first: Message, together: int) -> str:
+        given = (first.channel, PENDING, first.seq, first.seq + NEAR, stamp(first.created), MOST_TOGETHER)
+        rows = db.execute(_TOGETHER, given).fetchall() if together else []
+        if len(rows) < together or first.seq not in {seq for seq, _ in rows}:
+            rows = []
+        digest = f"msg_{digest_id('digest', *(each for _, each in rows), length=32)}" if rows else ALONE
+        chosen = [(digest, seq) for seq, _ in rows] or [(digest, first.seq)]
+        db.executemany("UPDATE outbox SET digest = ? WHERE seq = ?", chosen)
+        return digest
+
+    def members(self, message: Message) -> list[Message]:
+        """All that goes with a claimed message, itself too, oldest first."""
+        if not message.digest:
+            return [message]
+        rows = self.state.db.execute(
+            f"SELECT {_COLUMNS} FROM outbox WHERE channel = ? AND digest = ? AND state = ? ORDER BY seq",  # noqa: S608
+            (message.channel, message.digest, PENDING),
+        )
+        return [_message(row) for row in rows]
 
     def release(self, channel: str, lease: str) -> None:
         """Lets go of a channel."""
@@ -155,41 +195,57 @@ class Outbox:
     def record(self, message: Message, outcome: Outcome, lease: str, now: datetime, waits: Waits) -> str:
         """Writes down what came of an attempt; the state the message is in now. A success is true whoever reports it;
         a failure of a deliverer that lost its lease is not counted."""
-        moment = stamp(now)
+        return self.record_all([message], outcome, lease, now, waits)[0]
+
+    def record_all(
+        self, messages: Sequence[Message], outcome: Outcome, lease: str, now: datetime, waits: Waits
+    ) -> list[str]:
+        """The same of the messages of a digest, all or none. The channel counts it as one attempt."""
         with self.state.writing() as db:
-            found = db.execute("SELECT state, attempts, busy FROM outbox WHERE seq = ?", (message.seq,)).fetchone()
-            if found is None or found[0] != PENDING:
-                return SENT if found is None else str(found[0])
-            attempts, busy = int(found[1]) + 1, int(found[2]) + (outcome.result is Result.BUSY)
-            if outcome.result is Result.SENT:
-                self._sent(db, message, attempts, moment)
-                return PARKED if message.refused else SENT
-            held = db.execute("SELECT lease, failures FROM outbox_channel WHERE channel = ?", (message.channel,))
+            held = db.execute("SELECT lease, failures FROM outbox_channel WHERE channel = ?", (messages[0].channel,))
             holder, failures = held.fetchone() or (None, 0)
-            if holder != lease:
-                return PENDING
-            refused = (*message.refused, *outcome.refused)
-            owed = outcome.owed or message.owed
-            final = outcome.result is Result.REFUSED
-            reason = outcome.reason
-            if not final and now - message.created >= waits.give_up:
-                reason, final = f"gave up after {attempts} attempts: {reason}", True
-                refused, owed = (*refused, *owed), ()
-            pause = None if final else stamp(now + waits.message_pause(outcome, busy))
-            db.execute(
-                "UPDATE outbox SET state = ?, attempts = ?, busy = ?, due = ?, owed = ?, refused = ?, error = ?,"
-                " changed = ? WHERE seq = ?",
-                (PARKED if final else PENDING, attempts, busy, pause, _names(owed), _names(refused), reason, moment,
-                 message.seq),
-            )  # fmt: skip
-            # a receiver that refuses one message has answered: the channel itself goes on at once
-            rest = None if outcome.result is Result.REFUSED else stamp(now + waits.channel_pause(outcome, failures + 1))
-            db.execute(
-                "UPDATE outbox_channel SET failures = failures + 1, failing_since = coalesce(failing_since, ?),"
-                " error = ?, due = ? WHERE channel = ?",
-                (moment, reason, rest, message.channel),
-            )
-        return PARKED if final else PENDING
+            came_to = [self._record(db, one, outcome, holder == lease, now, waits) for one in messages]
+            reasons = [reason for _, reason in came_to if reason is not None]
+            if reasons:
+                # a receiver that refuses one message has answered: the channel itself goes on at once
+                refused = outcome.result is Result.REFUSED
+                rest = None if refused else stamp(now + waits.channel_pause(outcome, failures + 1))
+                db.execute(
+                    "UPDATE outbox_channel SET failures = failures + 1, failing_since = coalesce(failing_since, ?),"
+                    " error = ?, due = ? WHERE channel = ?",
+                    (stamp(now), reasons[0], rest, messages[0].channel),
+                )
+        return [state for state, _ in came_to]
+
+    def _record(
+        self, db: sqlite3.Connection, message: Message, outcome: Outcome, leased: bool, now: datetime, waits: Waits
+    ) -> tuple[str, str | None]:
+        """(state, why it failed: None where that is not the channel's)."""
+        moment = stamp(now)
+        found = db.execute("SELECT state, attempts, busy FROM outbox WHERE seq = ?", (message.seq,)).fetchone()
+        if found is None or found[0] != PENDING:
+            return (SENT if found is None else str(found[0])), None
+        attempts, busy = int(found[1]) + 1, int(found[2]) + (outcome.result is Result.BUSY)
+        if outcome.result is Result.SENT:
+            self._sent(db, message, attempts, moment)
+            return (PARKED if message.refused else SENT), None
+        if not leased:
+            return PENDING, None
+        refused = (*message.refused, *outcome.refused)
+        owed = outcome.owed or message.owed
+        final = outcome.result is Result.REFUSED and not outcome.apart
+        reason = outcome.reason
+        if not final and now - message.created >= waits.give_up:
+            reason, final = f"gave up after {attempts} attempts: {reason}", True
+            refused, owed = (*refused, *owed), ()
+        pause = None if final else stamp(now + waits.message_pause(outcome, busy))
+        db.execute(
+            "UPDATE outbox SET state = ?, attempts = ?, busy = ?, due = ?, owed = ?, refused = ?, error = ?,"
+            " changed = ?, digest = CASE WHEN ? THEN '' ELSE digest END WHERE seq = ?",
+            (PARKED if final else PENDING, attempts, busy, pause, _names(owed), _names(refused), reason, moment,
+             outcome.apart or final, message.seq),
+        )  # fmt: skip
+        return (PARKED if final else PENDING), reason
 
     def _sent(self, db: sqlite3.Connection, message: Message, attempts: int, moment: str) -> None:
         refused = message.refused
@@ -269,11 +325,11 @@ class Outbox:
         return [Notice.model_validate_json(content) for (content,) in rows]
 
 
-def _message(row: tuple[int, str, str, str, int, str, str, str]) -> Message:
-    seq, each, channel, notice, attempts, owed, refused, created = row
+def _message(row: tuple[int, str, str, str, int, str, str, str, str | None]) -> Message:
+    seq, each, channel, notice, attempts, owed, refused, created, digest = row
     return Message(
         seq, each, channel, Notice.model_validate_json(notice), attempts, tuple(json.loads(owed)),
-        tuple(json.loads(refused)), datetime.fromisoformat(created),
+        tuple(json.loads(refused)), datetime.fromisoformat(created), digest,
     )  # fmt: skip
 
 

@@ -31,6 +31,8 @@ class Outcome:
     owed: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     after: float | None = None
+    apart: bool = False
+    """Of a digest that was refused: its messages may be welcome one by one."""
 
 
 SENT = Outcome(Result.SENT)
