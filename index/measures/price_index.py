@@ -19,8 +19,8 @@ from index.bootstrap import FEWEST_VENDORS, Interval
 from index.measures.ask import Ask
 from index.measures.regression import demean, fit, influence, t_quantile
 from index.measures.row import TrendRow
-from index.measures.table import Coder, Table, Whole
-from index.measures.votes import group_votes, read_votes
+from index.measures.table import Whole
+from index.measures.votes import Goods, read_goods
 
 BASE = 100.0
 LEVEL = 0.975
@@ -43,24 +43,18 @@ class _Chain:
 def price_index(ask: Ask) -> list[TrendRow]:
     """Rows of `price-index`: value (100 in the first bucket with prices), `slope`, `slope_low`, `slope_high`, `linked`
     (the bucket it is chained to), `sellers` (in both buckets), `currency`, `unit`. The first bucket has no interval."""
-    table, kinds, kind_of = read_votes(ask)
-    votes = group_votes(ask, table, kind_of)
-    goods = _Goods.build(table)
-    series = ask.series(table.series_labels[code] for code in {key[0] for key in votes})
-    codes = {key: code for code, key in enumerate(table.series_labels)}
+    goods = read_goods(ask)
+    series = ask.series(goods.series_labels[code] for code, _ in goods.sizes)
+    codes = {key: code for code, key in enumerate(goods.series_labels)}
     chains: dict[tuple[int, int], _Chain] = {}
-    # how many votes each unit has in a series: the commonest first
-    size: dict[tuple[int, int], int] = {}
-    for (series_code, unit_code, _), group in votes.items():
-        size[series_code, unit_code] = size.get((series_code, unit_code), 0) + len(group)
     found = []
     for _, position, _, key in ask.cells(series):
         status = ask.status(position, key, every=False)
         code = codes.get(key, -1)
-        for kind in _kinds(size, code) or (None,):
-            unit, currency = (None, "USD" if ask.currency == "usd" else None) if kind is None else kinds[kind]
-            rows = _NOTHING if kind is None else votes.get((code, kind, position), _NOTHING)
-            rows = rows[np.isfinite(goods.log_price[rows]) & np.isfinite(goods.log_quantity[rows])]
+        for kind in _kinds(goods.sizes, code) or (None,):
+            unit, currency = (None, "USD" if ask.currency == "usd" else None) if kind is None else goods.kinds[kind]
+            cell, offers = _NOTHING if kind is None else goods.cells.get((code, kind, position), _NOTHING)
+            rows = np.arange(cell.start, cell.stop)
             value, interval, extras, reason = None, _NONE, dict(_BLANK), None
             if status.reason is None and not len(rows):
                 reason = "no offer with a price and a quantity that count"
@@ -68,7 +62,7 @@ def price_index(ask: Ask) -> list[TrendRow]:
                 value, interval, extras, reason = _step(ask, goods, chains, (code, kind), position, rows)
             found.append(ask.row(
                 position, key, status, value, interval=interval, reason=reason,
-                n=len(np.unique(table.offer[rows])) if value is not None else 0, **extras, currency=currency, unit=unit,
+                n=offers if value is not None else 0, **extras, currency=currency, unit=unit,
             ))
     return found
 
@@ -78,67 +72,15 @@ def _kinds(size: dict[tuple[int, int], int], code: int) -> list[int]:
     return sorted((kind for other, kind in size if other == code), key=lambda kind: (-size[code, kind], kind))
 
 
-_NOTHING = np.zeros(0, dtype=np.int64)
+_NOTHING = (slice(0, 0), 0)
 _NONE: Interval = (None, None)
 _BLANK: dict[str, float | int | str | None] = {
     "slope": None, "slope_low": None, "slope_high": None, "linked": None, "sellers": None}
 _Step = tuple[float | None, Interval, dict[str, float | int | str | None], str | None]
 
 
-@dataclass(frozen=True)
-class _Goods:
-    """What the regression sees of each vote: codes are numbered over the whole table."""
-
-    log_price: NDArray[np.float64]
-    log_quantity: NDArray[np.float64]
-    good: Whole
-    """Seller and substance: an effect each."""
-    vendor: Whole
-    region: Whole
-    known: NDArray[np.bool_]
-    same: Whole
-    """Votes of one code differ in nothing but day and price (nearly always those of one offer)."""
-
-    @classmethod
-    def build(cls, table: Table) -> _Goods:
-        substance = Coder().encode(table.labels["substance"].tolist())
-        with np.errstate(divide="ignore", invalid="ignore"):
-            log_price, log_quantity = np.log(table.numbers["price"] / 10_000), np.log(table.numbers["quantity"])
-        regions = table.labels["region"].tolist()
-        coder = Coder()
-        coder.encode(sorted(set(regions), key=lambda name: (name is None, name or "")))
-        good = table.vendor * (int(substance.max(initial=0)) + 1) + substance
-        region = coder.encode(regions)
-        size = np.unique(log_quantity, return_inverse=True)[1]
-        same = np.zeros(len(table), dtype=np.int64)
-        for codes in (table.offer, good, region, size):
-            same = np.unique(same * (int(codes.max(initial=0)) + 1) + codes, return_inverse=True)[1].astype(np.int64)
-        return cls(
-            np.where(np.isfinite(log_price), log_price, np.nan), log_quantity, good, table.vendor, region,
-            table.vendor_known(), same,
-        )
-
-    def thin(self, rows: Whole, later: NDArray[np.float64]) -> _Votes:
-        """Votes that differ in nothing but day and price as one, with their number and mean: least squares, and the
-        sums of its scores by seller, come out the same."""
-        cells, first, where, count = np.unique(
-            self.same[rows] * 2 + later.astype(np.int64), return_index=True, return_inverse=True, return_counts=True)
-        mean = np.bincount(where, self.log_price[rows], len(cells)) / count
-        return _Votes(rows[first], later[first], count.astype(np.float64), mean)
-
-
-@dataclass(frozen=True)
-class _Votes:
-    """`rows`: one vote that stands for `count` of them; `log_price`: their mean."""
-
-    rows: Whole
-    later: NDArray[np.float64]
-    count: NDArray[np.float64]
-    log_price: NDArray[np.float64]
-
-
 def _step(
-    ask: Ask, goods: _Goods, chains: dict[tuple[int, int], _Chain], which: tuple[int, int], position: int, rows: Whole
+    ask: Ask, goods: Goods, chains: dict[tuple[int, int], _Chain], which: tuple[int, int], position: int, rows: Whole
 ) -> _Step:
     """Join a bucket to its chain: value, interval, extras, reason."""
     chain = chains.get(which)
@@ -157,7 +99,7 @@ def _step(
     chain.level += link.level
     chain.error = chain.error + link.error
     chain.sellers |= set(goods.vendor[both].tolist())
-    chain.votes += len(both)
+    chain.votes += int(goods.count[both].sum())
     chain.terms += link.terms
     chain.position, chain.rows = position, rows
     interval = _NONE
@@ -188,24 +130,24 @@ class _Link:
         return {"slope": self.slope, "slope_low": self.slope_interval[0], "slope_high": self.slope_interval[1]}
 
 
-def _regress(goods: _Goods, rows: Whole, later: NDArray[np.float64]) -> _Link:
+def _regress(goods: Goods, rows: Whole, later: NDArray[np.float64]) -> _Link:
     """One regression with the sellers' effects taken out; terms are link, slope, and a region each but the first."""
-    votes = goods.thin(rows, later)
-    at = votes.rows
-    regions = np.unique(goods.region[at])[1:]
-    columns = [votes.later, goods.log_quantity[at], *(np.equal(goods.region[at], region) for region in regions)]
-    table = np.stack([*(column.astype(np.float64) for column in columns), votes.log_price], axis=1)
-    within = demean(table, goods.good[at], votes.count) * np.sqrt(votes.count)[:, None]
+    count = goods.count[rows]
+    regions = np.unique(goods.region[rows])[1:]
+    columns = [later, goods.log_quantity[rows], *(np.equal(goods.region[rows], region) for region in regions)]
+    table = np.stack([*(column.astype(np.float64) for column in columns), goods.log_price[rows]], axis=1)
+    good = goods.vendor[rows].astype(np.int64) * (int(goods.substance.max(initial=0)) + 1) + goods.substance[rows]
+    within = demean(table, good, count) * np.sqrt(count)[:, None]
     found = fit(within[:, :-1], within[:, -1])
-    clusters, cluster = np.unique(goods.vendor[at], return_inverse=True)
+    clusters, cluster = np.unique(goods.vendor[rows], return_inverse=True)
     added = influence(found, cluster.astype(np.int64), len(clusters))
     error = np.zeros(len(goods.known))
     error[clusters] = added[:, 0]
     slope, interval = None, _NONE
     if found.known[1]:
         slope = float(found.coefficients[1])
-        if int(goods.known[clusters].sum()) >= FEWEST_VENDORS and len(rows) > found.rank:
-            spread = float((added[:, 1] ** 2).sum()) * _correction(len(clusters), len(rows), found.rank)
+        if int(goods.known[clusters].sum()) >= FEWEST_VENDORS and int(count.sum()) > found.rank:
+            spread = float((added[:, 1] ** 2).sum()) * _correction(len(clusters), int(count.sum()), found.rank)
             reach = t_quantile(LEVEL, len(clusters) - 1) * math.sqrt(spread)
             interval = (slope - reach, slope + reach)
     return _Link(

@@ -81,16 +81,9 @@ def read_cells(ask: Ask, keep: Collection[Kept]) -> Votes:
     price = _joined(parts, "price")[order]
     columns = {str(name): _joined(parts, name)[order] for name in keep}
     kinds, rank = _ranked(pairs)
-    found, place = np.unique(np.concatenate([each for each, _ in counts]), return_inverse=True)
-    offers = np.bincount(place, np.concatenate([n for _, n in counts]), len(found)).astype(np.int64)
-    starts = [*np.searchsorted(cell, found.astype(cell.dtype)).tolist(), len(cell)]
-    cells = {}
-    for number, (code, n) in enumerate(zip(found.tolist(), offers.tolist(), strict=True)):
-        rest, at = divmod(code, size)
-        series, kind = divmod(rest, MOST_KINDS)
-        cells[series, int(rank[kind]), at] = (slice(starts[number], starts[number + 1]), n)
     return Votes(
-        coders.series.labels if ask.fields else [()], kinds, cells, price, columns, coders.vendors.labels, standard)
+        coders.series.labels if ask.fields else [()], kinds, _cells(_sums(counts), cell, rank, size), price, columns,
+        coders.vendors.labels, standard)
 
 
 def _joined(parts: dict[str, list[NDArray[Any]]], name: str) -> NDArray[Any]:
@@ -133,40 +126,94 @@ def _counting(ask: Ask, table: Table, pairs: Coder) -> tuple[Table, Whole]:
     return table, pairs.encode(zip(units, quoted, strict=True))
 
 
-def read_votes(ask: Ask) -> tuple[Table, list[Kind], Whole]:
-    """The votes as one table with `quantity`, `substance` and `region`, the kinds, and which kind each vote has."""
-    pairs, coders = Coder(), Coders()
+@dataclass(frozen=True)
+class Goods:
+    """Prices that count, as a regression sees them: offer-days of a bucket that differ in nothing but day and price are
+    one row, with their number and the mean of their log prices (least squares, and the sums of its scores by seller,
+    come out the same)."""
+
+    series_labels: list[Series]
+    kinds: list[Kind]
+    sizes: dict[tuple[int, int], int]
+    """Offer-days with a price that counts, with or without a quantity, by (series code, kind)."""
+    cells: dict[tuple[int, int, int], tuple[slice, int]]
+    """The rows of each (series code, kind, bucket position), and the distinct offers behind them."""
+    vendor: NDArray[np.int32]
+    substance: NDArray[np.int32]
+    region: NDArray[np.int32]
+    """Codes in the order of the names, none first."""
+    log_quantity: NDArray[np.float64]
+    log_price: NDArray[np.float64]
+    """Of the price in major units per base unit; the mean."""
+    count: NDArray[np.float64]
+    known: NDArray[np.bool_]
+    """By vendor code: whether the seller is named."""
+
+
+def read_goods(ask: Ask) -> Goods:
+    """The votes of a question's buckets with their quantity, substance and region."""
+    size, pairs, coders, substances, regions = len(ask.buckets), Coder(), Coders(), Coder(), Coder()
     where: Filter = ask.offers_only().model_copy(update={"first": ask.buckets.first, "last": ask.buckets.last})
-    pieces = [
-        _counting(ask, table, pairs)
-        for table in iter_tables(ask, where, **_wanted(ask, ("quantity",), ("substance", "region")), coders=coders)]
+    names = ("cell", "offer", "vendor", "substance", "region", "log_quantity")
+    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in (*names[2:], "cell", "log_price", "count")}
+    counts, many = [], []
+    for whole in iter_tables(ask, where, **_wanted(ask, ("quantity",), ("substance", "region")), coders=coders):
+        table, kind_of = _counting(ask, whole, pairs)
+        position = ask.buckets.positions(table.days)
+        cell = (table.series * MOST_KINDS + kind_of) * size + position
+        many.append(np.unique(cell[position >= 0] // size, return_counts=True))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_price, log_quantity = np.log(table.numbers["price"] / SCALE), np.log(table.numbers["quantity"])
+        fits = np.flatnonzero((position >= 0) & np.isfinite(log_price) & np.isfinite(log_quantity))
+        columns = dict(zip(names, (
+            cell, table.offer, table.vendor, substances.encode(table.labels["substance"].tolist()),
+            regions.encode(table.labels["region"].tolist()), log_quantity), strict=True))
+        columns = {name: column[fits] for name, column in columns.items()}
+        same = np.zeros(len(fits), dtype=np.int64)
+        for column in columns.values():
+            codes = np.unique(column, return_inverse=True)[1]
+            same = np.unique(same * (int(codes.max(initial=0)) + 1) + codes, return_inverse=True)[1].astype(np.int64)
+        _, first, count = np.unique(same, return_index=True, return_counts=True)
+        columns = {name: column[first] for name, column in columns.items()}
+        offers = np.unique(np.stack([columns["cell"], columns["offer"]]), axis=1)[0]
+        counts.append(np.unique(offers, return_counts=True))  # no offer stands in two pieces
+        parts["count"].append(count.astype(np.float64))
+        parts["log_price"].append(np.bincount(same, log_price[fits], len(first)) / count)
+        parts["cell"].append(_narrow(columns["cell"]))
+        parts["log_quantity"].append(columns["log_quantity"])
+        for name in names[2:5]:
+            parts[name].append(columns[name].astype(np.int32))
     kinds, rank = _ranked(pairs)
-    kind_of = np.concatenate([kind for _, kind in pieces])
-    return _one([table for table, _ in pieces]), kinds, rank[kind_of] if kinds else kind_of
+    cell = _joined(parts, "cell")
+    order = np.argsort(cell, kind="stable")
+    cell = cell[order]
+    held = {name: _joined(parts, name)[order] for name in list(parts)}
+    places = sorted(range(len(regions.labels)), key=lambda code: (
+        regions.labels[code] is not None, regions.labels[code] or ""))
+    if places:
+        held["region"] = np.argsort(np.array(places)).astype(np.int32)[held["region"]]
+    return Goods(
+        coders.series.labels if ask.fields else [()], kinds,
+        {(code // MOST_KINDS, int(rank[code % MOST_KINDS])): n for code, n in _sums(many).items()},
+        _cells(_sums(counts), cell, rank, size),
+        known=np.array([vendor is not None for _, vendor in coders.vendors.labels], dtype=bool), **held)
 
 
-def _one(tables: list[Table]) -> Table:
-    last = tables[-1]
-    return Table(
-        np.concatenate([table.series for table in tables]), last.series_labels,
-        np.concatenate([table.vendor for table in tables]), last.vendor_labels,
-        np.concatenate([table.offer for table in tables]), np.concatenate([table.market for table in tables]),
-        last.market_labels, np.concatenate([table.days for table in tables]),
-        {name: np.concatenate([table.numbers[name] for table in tables]) for name in last.numbers},
-        {name: np.concatenate([table.labels[name] for table in tables]) for name in last.labels})
+def _sums(parts: Sequence[tuple[Whole, Whole]]) -> dict[int, int]:
+    """Counts of codes, added up, in order of the codes."""
+    found, place = np.unique(np.concatenate([codes for codes, _ in parts]), return_inverse=True)
+    total = np.bincount(place, np.concatenate([count for _, count in parts]), len(found))
+    return dict(zip(found.tolist(), total.astype(np.int64).tolist(), strict=True))
 
 
-def group_votes(ask: Ask, table: Table, kind_of: Whole) -> dict[tuple[int, int, int], Whole]:
-    """Rows of the table by (series code, kind, bucket position)."""
-    size = len(ask.buckets)
-    positions = ask.buckets.positions(table.days)
-    key = np.where(positions >= 0, (table.series * MOST_KINDS + kind_of) * size + positions, -1)
-    order = np.argsort(key, kind="stable")
-    ranked = key[order]
-    starts = np.flatnonzero(np.diff(ranked, prepend=-1))
-    found = {}
-    for start, end in zip(starts.tolist(), [*starts.tolist()[1:], len(order)], strict=True):
-        rest, position = divmod(int(ranked[start]), size)
+def _cells(
+    offers: dict[int, int], cell: NDArray[Any], rank: Whole, size: int
+) -> dict[tuple[int, int, int], tuple[slice, int]]:
+    """(series code, kind, bucket position) -> rows in the sorted column `cell`, and distinct offers."""
+    starts = [*np.searchsorted(cell, np.array(list(offers), dtype=cell.dtype)).tolist(), len(cell)]
+    cells = {}
+    for number, (code, n) in enumerate(offers.items()):
+        rest, at = divmod(code, size)
         series, kind = divmod(rest, MOST_KINDS)
-        found[series, kind, position] = order[start:end]
-    return found
+        cells[series, int(rank[kind]), at] = (slice(starts[number], starts[number + 1]), n)
+    return cells
