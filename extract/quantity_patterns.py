@@ -25,6 +25,16 @@ COUNT_END = re.compile(
 )
 NAMED = re.compile(r"[ \t\u00a0](?:[xXхХ×][ ])?(?:[^\W\d_]{2,20}[ \t\u00a0-]){1,3}$")
 """`25 Xanax 2mg tablets`: what stands between the count and the dose."""
+NAMED_PIECES = re.compile(
+    r"[ \t\u00a0](?!(?:stars?|days?|hours?|hrs?|weeks?|months?|years?|percent|times|top|best|new|different|kinds?"
+    r"|types?|sorts?|strains?|way|in|for|and|or|to|of|me[ot]\w*|ac[eo]\w*|h[oy]\w*|po|pro|mmc|cmc|fmc|cec|mec|fa|fma|fea"
+    r"|fpm|fpv|fdck|mpa|mapb|apdb?|apb|eapb|oxo|fluoro|chloro|bromo|iodo|ethyl\w*|nb\w+|звезд\w*|дн\w*|час\w*|лет)(?!\w))"
+    r"(?:[^\W\d_]{2,20}[ \t\u00a0-]){1,2}"
+    r"(?:bars|pills|tabs|tablets|caps|capsules|pellets|blotters|gummies|patches|lozenges|табл\w*|капсул|марок)(?!\w)",
+    re.IGNORECASE,
+)
+"""`50 Xanax bars`, `30 oxycodone tablets 30mg`: a count, one or two names, the form. Not what a number in a name of a
+chemical (`4 FA pills`), a time or a rating stands before."""
 PIECES_RIGHT = re.compile(rf"[ \t\u00a0]{{0,2}}(?:[^\W\d_]{{2,12}}[ \t\u00a0]){{0,2}}?{PIECES}(?!\w)", re.IGNORECASE)
 STRENGTH_LEFT = re.compile(
     r"(?:salvia|divinorum|сальви\w*|extract\w*|экстракт\w*|kratom|кратом\w*|kanna|lotus|лотос\w*)[\s(:,-]{0,3}$",

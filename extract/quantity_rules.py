@@ -36,6 +36,7 @@ from extract.quantity_patterns import (
     LETTERS,
     LIST,
     NAMED,
+    NAMED_PIECES,
     NOT_GRAMS,
     NOT_TIMES,
     NUMERO,
@@ -55,6 +56,8 @@ from extract.quantity_patterns import (
 
 _MAX_COUNT = 1_000_000
 _MOST_NAMED = 10_000
+_SPACES = frozenset({" ", "\u00a0"})
+_YEAR = re.compile("20[0-4][0-9]")
 
 
 @lru_cache(maxsize=16_384)
@@ -146,9 +149,12 @@ def _combine(text: str, tokens: list[Token]) -> list[FoundQuantity]:
             elif after is not None and _blank(text, token, after):
                 index += 1  # '1 x 24 hours', '20 x 30 cm'
         elif token.kind == "xn" and token.clean and _is_count(token.value):
-            found.append(build_quantity(token.value, _unit_named("unit"), _cross_start(text, token.start), token.end))
+            found.append(_portions(text, tokens[position - 1] if position else None, token))
         elif token.kind == "bare" and token.clean and _is_count(token.value) and _boxed(text, token):
             found.append(build_quantity(token.value, _unit_named("unit"), token.start, token.end))
+        elif token.kind == "bare" and token.clean and (named := _named_pieces(text, token)) is not None:
+            token.clean = False  # no other rule counts with it
+            found.append(named)
         last_end = found[-1].end if found else 0
     return found
 
@@ -168,8 +174,32 @@ def _counts_before(text: str, tokens: list[Token], position: int) -> list[FoundQ
     return [build_quantity(left.value, _unit_named("unit"), left.start, left.end)]
 
 
+def _named_pieces(text: str, token: Token) -> FoundQuantity | None:
+    """`50 Xanax bars`."""
+    if text[token.end : token.end + 1] not in " \t\u00a0" or not _is_count(token.value):
+        return None
+    if not 1 < token.value <= _MOST_NAMED or _YEAR.fullmatch(token.literal):
+        return None
+    named = NAMED_PIECES.match(text, token.end)
+    return None if named is None else build_quantity(token.value, _unit_named("unit"), token.start, named.end())
+
+
 def _boxed(text: str, token: Token) -> bool:
     return BOX_OF.search(text, max(0, token.start - 14), token.start) is not None
+
+
+def _portions(text: str, before: Token | None, token: Token) -> FoundQuantity:
+    """`x 10` counts things; `0.2 x 5` is five times 0.2 g."""
+    if (
+        before is not None
+        and before.clean
+        and before.kind in {"bare", "times"}
+        and before.literal[0] == "0"
+        and 0 < before.value < 1
+        and CROSS_ONLY.fullmatch(text, before.right, token.left)
+    ):
+        return build_quantity(before.value, _unit_named("g"), before.start, token.end, int(token.value))
+    return build_quantity(token.value, _unit_named("unit"), _cross_start(text, token.start), token.end)
 
 
 def _cross_start(text: str, start: int) -> int:
@@ -196,7 +226,8 @@ def _unit_token(text: str, token: Token, tokens: list[Token], index: int) -> tup
         return build_quantity(total, unit, before.start, token.end), index
     if before is not None and before.kind == "bare" and before.clean and _is_count(before.value):
         packages = unit.base_unit != "unit" and PACKAGES.fullmatch(text, before.end, token.start)
-        named = unit.unit in {"mg", "ug"} and NAMED.fullmatch(text, before.end, token.start)
+        named = unit.unit in {"mg", "ug"} and (
+            NAMED.fullmatch(text, before.end, token.start) or text[before.end : token.start] in _SPACES)
         if packages or (named and before.value <= _MOST_NAMED and PIECES_RIGHT.match(text, token.end)):
             return _times(before.value, token.value, unit, before.start, token.end), index
     if after is None:

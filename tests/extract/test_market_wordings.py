@@ -94,3 +94,31 @@ def test_countries_by_their_other_names(extractor: Extractor, place: str, code: 
     regions = extractor.read({"title": "гашиш 1г", "description": f"Отправка из {place}"}).regions
     assert [(one.code, one.role) for one in regions] == [(code, "from")]
     assert extractor.read({"title": "гашиш 1г", "description": f"Импорт из {place}"}).regions == ()
+
+
+@pytest.mark.parametrize(
+    ("title", "count", "dose"),
+    [
+        ("40 Lorazepam tablets", "40", None),
+        ("15 Etizolam pellets 1mg, blister", "15", "1"),
+        ("60 1mg clonazepam tabs", "60", "1"),
+        ("12 speckled Rolex pills (180mg)", "12", "180"),
+        ("30 экстази таблеток 190 мг", "30", "190"),
+    ],
+)
+def test_pieces_counted_by_name(extractor: Extractor, title: str, count: str, dose: str | None) -> None:
+    (found,) = extractor.read({"title": title}).quantities
+    assert (found.base_amount, found.base_unit) == (Decimal(count), "unit")
+    assert found.dose_mg == (None if dose is None else Decimal(dose))
+
+
+@pytest.mark.parametrize("title", ["3 CMC pills", "5 MeO MiPT caps", "48 hours delivery tabs", "5 star ecstasy pills",
+                                   "2023 harvest xtc pills"])
+def test_numbers_that_count_no_pieces(extractor: Extractor, title: str) -> None:
+    assert extractor.read({"title": title}).quantities == ()
+
+
+@pytest.mark.parametrize(("title", "grams"), [("Heroin 0.3 x 4", "1.2"), ("соль 0,4 х 3", "1.2")])
+def test_portions(extractor: Extractor, title: str, grams: str) -> None:
+    (found,) = extractor.read({"title": title}).quantities
+    assert (found.base_amount, found.base_unit) == (Decimal(grams), "g")
