@@ -19,6 +19,7 @@ from monitor.cli.output import Format, note, progress, write_json, write_rows
 if TYPE_CHECKING:
     from index.detect.scoring import Period
     from monitor.alerts.alert import Alert
+    from monitor.alerts.backtest import Backtest
     from monitor.alerts.loading import Loaded
     from monitor.alerts.records import Records
 
@@ -242,16 +243,24 @@ def back_test(
                     **{field: shown[field] for field in ("value", "baseline", "low", "high", "n", "coverage", "why")},
                     "query": hit.alert.query,
                 })  # fmt: skip
-            low, high = done.bounds
-            over = " More than its budget." if done.per_year > rule.budget else ""
             note(
                 f"{rule.id}: {done.first} to {done.last}, {done.series} series, {done.judged} judged and "
-                f"{done.skipped} skipped; {done.rate.alarms} firings that no event explains, {done.per_year:.2g} a "
-                f"year (95 % interval {low:.2g} to {high:.2g}).{over} Read by extractor {done.version}."
+                f"{done.skipped} skipped; {_expected(done, rule.budget)} Read by extractor {done.version}."
             )
             if done.stages > 1:
                 note(f"{rule.id}: some crawls were known only later; that was taken into account.")
     write_rows(rows, state.form)
+
+
+def _expected(done: Backtest, budget: float) -> str:
+    """The false alarms to expect, in words."""
+    if not done.judged:
+        return "no bucket could be judged, so nothing can be said about false alarms."
+    low, high = done.bounds
+    over = " More than its budget." if done.per_year > budget else ""
+    return (
+        f"{done.rate.alarms} firings that no event explains, {done.per_year:.2g} a year "
+        f"(95 % interval {low:.2g} to {high:.2g}).{over}")
 
 
 @alerts_app.command("tune")

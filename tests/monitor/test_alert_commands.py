@@ -125,6 +125,14 @@ def test_a_rule_is_tested_and_tuned(demo: Path) -> None:
     assert "a year" in " ".join(text.split())
 
 
+def test_a_test_of_nothing_says_so(demo: Path, tmp_path: Path) -> None:
+    file = tmp_path / "short.yml"
+    file.write_text("{id: short, title: A week of history, measure: listings, by: day, test: {kind: change}, owner: anna}")
+    said = call(demo, "alerts", "test", str(file), form="table").stderr.decode()
+    assert "no bucket could be judged" in " ".join(said.split())
+    assert "nan" not in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
