@@ -151,6 +151,7 @@ def replay(
     """Saved pages (folder, zip, tar, WARC) through the same page objects into the store, as one crawl."""
     from crawler.log import log_path
     from crawler.replay import replay_saved
+    from extract.observation import CrawlOutcome
     from monitor.crawling import load_market_pages, own_identities
     from monitor.ingest import Ingester
     from monitor.workspace import build_masker, build_observation_builder
@@ -186,7 +187,10 @@ def replay(
     counts |= stored.dropped
     counts |= {"observations written": ingester.report.written, "unchanged": ingester.report.unchanged}
     write_rows([{"what": name, "count": count} for name, count in counts.items()], state.form)
-    if refused:
+    if stored.outcome is CrawlOutcome.FAILED:
+        note(f"Nothing on these pages could be read as {market}'s: it is kept as a failed crawl (a gap). "
+             f"`dropline parse` shows what is read from one page; `dropline forget --crawl {stored.id}` takes it out.")
+    if refused or stored.outcome is CrawlOutcome.FAILED:
         raise typer.Exit(3)
 
 

@@ -98,7 +98,7 @@ def write_rows(
     elif form is Format.CSV:
         sys.stdout.write(_csv(rows, names))
         sys.stdout.flush()
-    else:
+    elif names:  # a table of nothing is an empty line
         shown = [
             name for name in names if name in columns or any(row.get(name) not in (None, "", [], ()) for row in rows)
         ]
