@@ -231,7 +231,7 @@ def test_a_tor_that_is_killed_midway_and_comes_back(node: str, onion: Onion, tmp
     """The crawl waits and goes on: nothing is missing."""
     onion.shop.pause = 0.1
     thread = disturb(onion, 6, lambda: onion.network.restart(node))
-    market = lab_market(demo=False, budget={**BUDGET, "in_flight": 2, "page_seconds": 20, "retries": 6})
+    market = lab_market(demo=False, budget={**BUDGET, "in_flight": 2, "page_seconds": 20, "retries": 7})
     try:
         done = asyncio.run(
             crawl(market, started=NOW, transport=onion.transport, masker=MASKER, data_dir=tmp_path, clock=lambda: NOW)
