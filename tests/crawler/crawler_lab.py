@@ -108,9 +108,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         for name, value in sent.items():
             self.send_header(name, value)
+        if self.server.hang_up:
+            # said, not only done: a client that finds its connection gone has lost the next request
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(raw)
-        self.close_connection = self.close_connection or self.server.hang_up
 
     def do_GET(self) -> None:
         shop, path = self.server, self.path
