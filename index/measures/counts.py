@@ -47,7 +47,7 @@ def counts(ask: Ask, measure: str) -> list[TrendRow]:
 def count_buckets(ask: Ask, of: Distinct, *, intervals: bool = True) -> list[Counted]:
     """Every bucket of every series, by bucket and then series. Where `status.reason` is set the value means nothing."""
     offers = count_offers(ask)  # before the counts by crawl are held
-    position_of, names = ask.panel.position_of, _Names(ask)
+    position_of, names = ask.panel.position_of, SeriesNames(ask)
     by_cell: dict[Series, dict[int, list[tuple[str, int]]]] = defaultdict(dict)
     for (crawl, *values), count in ask.store.count_distinct(crawled(ask), ("crawl", *ask.fields), of):
         position = position_of.get(str(crawl))
@@ -91,7 +91,7 @@ def series_of(ask: Ask, key: tuple[str | None, ...]) -> Series:
     return tuple(name_labels(field, [value])[0] for field, value in zip(ask.fields, key, strict=True))
 
 
-class _Names:
+class SeriesNames:
     """`series_of`, remembered: a question has few series and many cells."""
 
     def __init__(self, ask: Ask) -> None:
@@ -124,7 +124,7 @@ def count_offers(ask: Ask) -> dict[tuple[int, Series], int]:
                 sets[position, crawls].add(region)
             if any(len(used) > 1 for used in status.used.values()):
                 pooled.add(crawls)
-    names = _Names(ask)
+    names = SeriesNames(ask)
     apart: dict[str, list[tuple[Series, int]]] = defaultdict(list)
     if any(crawls not in pooled for _, crawls in sets):
         for key, count in ask.store.count_distinct(crawled(ask), ("crawl", *ask.fields), "offer"):

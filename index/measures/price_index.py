@@ -44,14 +44,15 @@ def price_index(ask: Ask) -> list[TrendRow]:
     """Rows of `price-index`: value (100 in the first bucket with prices), `slope`, `slope_low`, `slope_high`, `linked`
     (the bucket it is chained to), `sellers` (in both buckets), `currency`, `unit`. The first bucket has no interval."""
     goods = read_goods(ask)
-    series = ask.series(goods.series_labels[code] for code, _ in goods.sizes)
+    common = goods.commonest()
+    series = ask.series(goods.series_labels[code] for code in common)
     codes = {key: code for code, key in enumerate(goods.series_labels)}
     chains: dict[tuple[int, int], _Chain] = {}
     found = []
     for _, position, _, key in ask.cells(series):
         status = ask.status(position, key, every=False)
         code = codes.get(key, -1)
-        for kind in _kinds(goods.sizes, code) or (None,):
+        for kind in common.get(code) or (None,):
             unit, currency = (None, "USD" if ask.currency == "usd" else None) if kind is None else goods.kinds[kind]
             cell, offers = _NOTHING if kind is None else goods.cells.get((code, kind, position), _NOTHING)
             rows = np.arange(cell.start, cell.stop)
@@ -65,11 +66,6 @@ def price_index(ask: Ask) -> list[TrendRow]:
                 n=offers if value is not None else 0, **extras, currency=currency, unit=unit,
             ))
     return found
-
-
-def _kinds(size: dict[tuple[int, int], int], code: int) -> list[int]:
-    """Units of a series, the commonest first."""
-    return sorted((kind for other, kind in size if other == code), key=lambda kind: (-size[code, kind], kind))
 
 
 _NOTHING = (slice(0, 0), 0)

@@ -42,9 +42,8 @@ class Votes:
 
     def commonest(self) -> dict[int, list[int]]:
         """For each series code its kinds, the commonest first."""
-        keys = np.array([key[:2] for key in self.cells], dtype=np.int64).reshape(-1, 2)
-        sizes = np.array([rows.stop - rows.start for rows, _ in self.cells.values()], dtype=np.int64)
-        return kinds_of_series(keys[:, 0], keys[:, 1], len(self.kinds), sizes)
+        sizes = [rows.stop - rows.start for rows, _ in self.cells.values()]
+        return _commonest([key[:2] for key in self.cells], sizes, len(self.kinds))
 
 
 def read_cells(ask: Ask, keep: Collection[Kept]) -> Votes:
@@ -84,6 +83,12 @@ def read_cells(ask: Ask, keep: Collection[Kept]) -> Votes:
     return Votes(
         coders.series.labels if ask.fields else [()], kinds, _cells(_sums(counts), cell, rank, size), price, columns,
         coders.vendors.labels, standard)
+
+
+def _commonest(keys: Sequence[tuple[int, int]], sizes: Sequence[int], kinds: int) -> dict[int, list[int]]:
+    """`kinds_of_series` of (series code, kind) pairs, each of so many votes."""
+    pairs = np.array(keys, dtype=np.int64).reshape(-1, 2)
+    return kinds_of_series(pairs[:, 0], pairs[:, 1], kinds, np.array(sizes, dtype=np.int64))
 
 
 def _joined(parts: dict[str, list[NDArray[Any]]], name: str) -> NDArray[Any]:
@@ -148,6 +153,10 @@ class Goods:
     count: NDArray[np.float64]
     known: NDArray[np.bool_]
     """By vendor code: whether the seller is named."""
+
+    def commonest(self) -> dict[int, list[int]]:
+        """For each series code its kinds, the commonest first."""
+        return _commonest(list(self.sizes), list(self.sizes.values()), len(self.kinds))
 
 
 def read_goods(ask: Ask) -> Goods:

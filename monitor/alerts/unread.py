@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from index.measures.counts import crawled, series_of
+from index.measures.counts import SeriesNames, crawled
 
 if TYPE_CHECKING:
     from index.measures.ask import Ask, Series
@@ -39,7 +39,7 @@ def iter_unread(ask: Ask, measure: str) -> Iterator[tuple[int, Series, float, in
     things: dict[tuple[int, Series], set[tuple[str, str]]] = defaultdict(set)
     where = crawled(ask).model_copy(update={"kind": ask.offers_only().kind})
     wanted = list(dict.fromkeys(("crawl", "market", unit, *ask.fields, base, lacking)))
-    names: dict[tuple[str | None, ...], Series] = {}
+    names = SeriesNames(ask)
     for batch in ask.store.scan("observation", where, wanted):
         counted, bad = _has(batch, base), ~_has(batch, lacking)
         columns = [batch[name][counted].tolist() for name in ("crawl", "market", unit, *ask.fields)]
@@ -48,7 +48,7 @@ def iter_unread(ask: Ask, measure: str) -> Iterator[tuple[int, Series, float, in
             if position is None:
                 continue
             for key in _keys(fields):
-                series = names.setdefault(key, series_of(ask, key))
+                series = names.of(key)
                 cell = seen[position, series]
                 cell[0] += 1
                 cell[1] += lacks
