@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from crawler.market import Market
 
@@ -245,17 +246,27 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send("<html><h1>404 not found</h1></html>", 404)
 
 
+Server = TypeVar("Server", bound=socketserver.BaseServer)
+
+
+@contextmanager
+def serving(server: Server) -> Iterator[Server]:
+    """A server of the lab, at work in a thread until the block ends."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 @contextmanager
 def open_shop(first: int = 0) -> Iterator[Shop]:
     """The shop, served until the block ends."""
-    with Shop(first) as shop:
-        thread = threading.Thread(target=shop.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield shop
-        finally:
-            shop.shutdown()
-            thread.join()
+    with serving(Shop(first)) as shop:
+        yield shop
 
 
 class Socks(socketserver.ThreadingTCPServer):
@@ -326,11 +337,5 @@ class _SocksHandler(socketserver.StreamRequestHandler):
 @contextmanager
 def open_socks(target: int) -> Iterator[Socks]:
     """The proxy in front of a local port."""
-    with Socks(target) as proxy:
-        thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield proxy
-        finally:
-            proxy.shutdown()
-            thread.join()
+    with serving(Socks(target)) as proxy:
+        yield proxy

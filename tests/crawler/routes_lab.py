@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import http.server
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from crawler_lab import serving
 
 from crawler.market import Market, load_market
 from monitor.demo.world.site import Site
@@ -74,11 +75,5 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 @contextmanager
 def serve_site(site: Site) -> Iterator[SiteServer]:
     """The site, served until the block ends."""
-    with SiteServer(site) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(SiteServer(site)) as server:
+        yield server
