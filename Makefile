@@ -75,7 +75,7 @@ lint: $(STAMP)  ## ruff, mypy --strict, and the order of imports
 
 # The lock names no index and no path: it is the same wherever it is made.
 lock: $(STAMP)  ## resolve pyproject.toml anew into requirements.lock (minutes)
-	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --no-strip-extras \
 	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
 	    --extra dev --output-file requirements.lock pyproject.toml
 	@! grep -nE '^-|://|@ file' requirements.lock
