@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from config.errors import DroplineError
 from config.settings import Settings, load_settings
@@ -21,7 +22,33 @@ if TYPE_CHECKING:
 
     from index.store import Store
 
+ANYWHERE = ("--store", "--config", "--format", "--data-dir", "--debug")
+"""Global options that may stand behind the command as well: `dropline trends price --format json`. No command has an
+option of its own by one of these names."""
+
+
+class Root(TyperGroup):
+    """Takes global options wherever they stand, up to a lone `--`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        values = {name: not getattr(one, "is_flag", False) for one in self.params for name in one.opts}
+        ahead, rest = [], list(args)
+        at = 0
+        while at < len(rest) and rest[at] != "--":
+            name, given, _ = rest[at].partition("=")
+            if name in ANYWHERE:
+                width = 2 if values[name] and not given else 1
+                if at + width > len(rest):
+                    ctx.fail(f"Option '{name}' requires an argument.")
+                ahead += rest[at : at + width]
+                del rest[at : at + width]
+            else:
+                at += 1
+        return super().parse_args(ctx, ahead + rest)
+
+
 app = typer.Typer(
+    cls=Root,
     name="dropline",
     help="Research monitor of darknet drug markets: public listing metadata, read, dated and counted.",
     no_args_is_help=True,

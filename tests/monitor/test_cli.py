@@ -69,6 +69,18 @@ def test_extract_is_one_line_in_one_line_out(tmp_path: Path) -> None:
     assert third["prices"][0] | {"text": ""} == third["prices"][0] | {"amount": 9000, "currency": "KZT", "text": ""}
 
 
+def test_global_options_may_stand_anywhere(demo: Path) -> None:
+    store = f"sqlite:///{demo / 'dropline.sqlite'}"
+    first = run(demo, "--store", store, "--format", "json", "trends", "listings")
+    says(first, 0)
+    assert len(json.loads(first.stdout)) > 0
+    assert run(demo, "trends", "listings", "--format=json", "--store", store).stdout == first.stdout
+    assert run(demo, "trends", "--store", store, "listings", "--format", "json").stdout == first.stdout
+    says(run(demo, "trends", "listings", "--store", store, "--format"), 2, "--format", "requires an argument")
+    says(run(demo, "alerts", "list", "--format", "xml"), 2, "xml")
+    says(run(demo, "extract", "--", "--format"), 2, "--format: there is no such file")
+
+
 def test_extract_goes_on_after_bad_lines_and_says_which(tmp_path: Path) -> None:
     good = b'{"id": 7, "title": "hash 5g"}\n'
     done = run(tmp_path, "extract", stdin=b"nonsense\n" + good + b'[1]\n{"id":8,"title":{"a":1}}\n\xff\xfe\n' + good)
