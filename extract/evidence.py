@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+
 from spacy.tokens import Doc
 
 from extract.found import found
@@ -31,21 +33,55 @@ NEAR = 12
 """Code points between a name and an amount that belongs to it."""
 
 
-def plausible_amount(doc: Doc, substance: str, group: str) -> bool:
-    """An amount the substance is sold in: powders by the gram, pills by the piece, a few by volume.
-    `Flour 2 kg`, `pot, 3 l` and `snow boots, 2 pcs` say nothing. A price alone will do where there is no amount."""
-    seen = found(doc)
-    if any(one.name in {"price", "quantity"} for one in seen.fields):
-        return True
-    if not seen.quantities:
-        return bool(seen.prices)
-    return any(
-        (one.base_unit == "g" and one.base_amount < HUGE)
-        or (one.base_unit == "unit" and (group in BY_PIECE or substance in BY_PIECE))
-        or (one.base_unit == "ml" and (group in BY_VOLUME or substance in BY_VOLUME))
-        or (substance in BY_SYRINGE and "куб" in doc.text[one.start : one.end])
-        for one in seen.quantities
-    )
+class Amounts:
+    """The amounts of one Doc."""
+
+    def __init__(self, doc: Doc) -> None:
+        self._text = doc.text
+        self._seen = found(doc)
+        self._starts: list[int] | None = None
+        self._ends: list[int] = []
+        self._plausible: dict[str, bool] = {}
+
+    def near(self, hit: Match) -> bool:
+        """An amount stands right before or after the match, on the same line."""
+        quantities = self._seen.quantities
+        if not quantities:
+            return False
+        if self._starts is None:
+            self._starts = sorted([one.start for one in quantities])
+            self._ends = sorted([one.end for one in quantities])
+        text, start, end = self._text, hit.start, hit.end
+        # the nearest on each side: where a line ends before it, the others are on other lines too
+        before = bisect_right(self._ends, start) - 1
+        if before >= 0 and start - self._ends[before] <= NEAR and "\n" not in text[self._ends[before] : start]:
+            return True
+        after = bisect_left(self._starts, end)
+        if after == len(self._starts) or self._starts[after] - end > NEAR:
+            return False
+        return "\n" not in text[end : self._starts[after]]
+
+    def plausible(self, substance: str, group: str) -> bool:
+        """An amount the substance is sold in: powders by the gram, pills by the piece, a few by volume.
+        `Flour 2 kg`, `pot, 3 l` and `snow boots, 2 pcs` say nothing. A price alone will do where there is no amount."""
+        known = self._plausible.get(substance)
+        if known is None:
+            known = self._plausible[substance] = self._is_plausible(substance, group)
+        return known
+
+    def _is_plausible(self, substance: str, group: str) -> bool:
+        seen = self._seen
+        if any(one.name in {"price", "quantity"} for one in seen.fields):
+            return True
+        if not seen.quantities:
+            return bool(seen.prices)
+        return any(
+            (one.base_unit == "g" and one.base_amount < HUGE)
+            or (one.base_unit == "unit" and (group in BY_PIECE or substance in BY_PIECE))
+            or (one.base_unit == "ml" and (group in BY_VOLUME or substance in BY_VOLUME))
+            or (substance in BY_SYRINGE and "куб" in self._text[one.start : one.end])
+            for one in seen.quantities
+        )
 
 
 def mark_lone_doses(doc: Doc, substance: str, group: str) -> None:
@@ -56,17 +92,3 @@ def mark_lone_doses(doc: Doc, substance: str, group: str) -> None:
     for place, one in enumerate(quantities):
         if one.unit in {"mg", "ug"} and one.dose_mg is None and one.base_amount * 1000 <= LARGEST_DOSE_MG:
             quantities[place] = one._replace(dose_mg=tidy(one.base_amount * 1000))
-
-
-def near_amount(doc: Doc, hit: Match) -> bool:
-    """An amount stands right before or after the match, on the same line."""
-    for one in found(doc).quantities:
-        if 0 <= hit.start - one.end <= NEAR:
-            between = doc.text[one.end : hit.start]
-        elif 0 <= one.start - hit.end <= NEAR:
-            between = doc.text[hit.end : one.start]
-        else:
-            continue
-        if "\n" not in between:
-            return True
-    return False

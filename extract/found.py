@@ -92,3 +92,16 @@ def found(doc: Doc) -> Found:
         existing = doc.user_data[KEY] = Found(fields=(FieldSpan("title", 0, len(doc.text)),))
     assert isinstance(existing, Found)
     return existing
+
+
+def span_of(doc: Doc, at: int) -> tuple[int, int]:
+    """Code points of token `at`."""
+    token = doc[at]
+    start = token.idx
+    return start, start + len(token)
+
+
+def word_at(doc: Doc, at: int) -> str:
+    """Token `at` as written, in lower case."""
+    start, end = span_of(doc, at)
+    return doc.text[start:end].lower()

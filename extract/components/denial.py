@@ -4,16 +4,19 @@ or a word of everyday things."""
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Set
 
 from spacy.tokens import Doc
 
-from extract.found import found
+from extract.found import found, span_of, word_at
 from extract.terms import Match, matches
 from extract.vocabulary import Category
 
 REACH = 5
-"""Tokens between a denying word and the name, all of them fillers or other names."""
+"""Fillers between a denying word and the name; other names may stand there too."""
+FARTHEST = 100
+"""Tokens between the two in all: nobody denies a longer list, and a text of nothing but names takes no longer."""
 GIFT_REACH = 3
 JOINERS = frozenset({",", "/", "or", "и", "или", "nor", "and", "чи", "та", "(", '"', "«"})
 BUT_NOT_LISTS = frozenset({"не", "not", "isn't", "is not"})
@@ -34,100 +37,132 @@ class Denial:
 
     def __init__(self, doc: Doc, fillers: Set[str]) -> None:
         self._doc = doc
-        self._ends: dict[int, Match] = {}
-        self._after: dict[int, Match] = {}
-        self._gifts: list[Match] = []
         self._fillers = fillers
-        self._names: list[Match] | None = None
-        self._covered: set[int] = set()
+        self._before: dict[int, Match] = {}
+        """Where a cue ends that denies what follows -> the cue."""
+        self._after: dict[int, Match] = {}
+        self._gift_starts: set[tuple[str, int]] = set()
+        self._gift_ends: set[tuple[str, int]] = set()
+        """Field and token where a word of gifts begins, and behind which it ends."""
+        self._covered: set[int] | None = None
+        self._named: set[int] | None = None
+        self._listed: set[int] | None = None
+        self._everyday = self._media = False
+        telling = [cue for cue in matches(doc, "cue") if cue.term.value != "drug"]
+        if telling:
+            self._sort(telling)
+
+    def _sort(self, cues: list[Match]) -> None:
         everyday: set[str] = set()
-        named = {at for hit in matches(doc, "substance") for at in range(hit.first, hit.last)}
-        for cue in matches(doc, "cue"):
+        for cue in cues:
             kind = cue.term.value
             if kind == "either":
                 # `аналог мефа`, but `гашиш не продаём, шишки есть`
-                kind = "after-no" if self._follows_name(cue, named) else "like"
-            if kind in {"no", "like"}:
-                if cue.term.value == "either":
-                    self._ends.setdefault(cue.last, cue)  # a plain word says more than `either`
+                if self._follows_name(cue):
+                    self._after[cue.first] = cue
                 else:
-                    self._ends[cue.last] = cue
+                    self._before.setdefault(cue.last, cue)  # a plain word says more than `either`
+            elif kind in {"no", "like"}:
+                self._before[cue.last] = cue
             elif kind == "after-no":
                 self._after[cue.first] = cue
             elif kind == "gift":
-                self._gifts.append(cue)
-            elif kind in {"harmless", "media"} and cue.field == "title" and cue.first not in named:
+                self._gift_starts.add((cue.field, cue.first))
+                self._gift_ends.add((cue.field, cue.last))
+            elif kind in {"harmless", "media"} and cue.field == "title" and not self._in_name(cue.first):
                 everyday.add(kind)
-        self._everyday, self._media = False, False
-        if everyday and not found(doc).stash:
-            self._everyday = all(hit.term.strength != "strong" for hit in matches(doc, "substance"))
+        if everyday and not found(self._doc).stash:
+            self._everyday = all(hit.term.strength != "strong" for hit in matches(self._doc, "substance"))
             self._media = ("media" in everyday and not self._amount_in_title()) or not self._sold()
 
-    def denies(self, hit: Match, names: list[Match]) -> bool:
-        """True if a negation or comparison stands before the name with nothing but fillers and other names between, or
-        right after it; for a by-word in a title that speaks of everyday things; for any name in the title of a work,
-        and where an everyday thing is named but no amount or price: `AMT transmission repair`."""
-        if hit.field == "title" and (self._media or (self._everyday and hit.term.strength != "strong")):
+    def leave(self, names: list[Match]) -> list[Match]:
+        """The names that are not denied. Denied is a name that a negation or comparison stands before with nothing but
+        fillers and other names between, or right after; a by-word in a title that speaks of everyday things; any name
+        in the title of a work, or where an everyday thing is named but no amount or price: `AMT transmission
+        repair`."""
+        ends = sorted(self._before)
+        reach = min(REACH + sum([name.last - name.first for name in names]), FARTHEST)
+        closely = bool(self._after) or self._everyday or self._media
+        left = []
+        for name in names:
+            if (closely or name.term.strength == "weak") and self._is_harmless(name, names):
+                continue
+            nearest = bisect_right(ends, name.first) - 1
+            if nearest < 0 or name.first - ends[nearest] > reach or not self._denied_before(name, names):
+                left.append(name)
+        return left
+
+    def _is_harmless(self, hit: Match, names: list[Match]) -> bool:
+        """All but what stands before the name."""
+        term = hit.term
+        if (self._media or (self._everyday and term.strength != "strong")) and hit.field == "title":
             return True
         if hit.first < 0:
-            return False
-        if hit.term.strength == "weak" and self._is_adjective(hit, names):
+            return False  # spelt letter by letter
+        if term.strength == "weak" and term.lang == "ru" and self._is_adjective(hit, names):
             return True
-        if not (self._ends or self._after):
-            return False
-        if self._after and self._denied_after(hit):
-            return True
-        if not self._ends:
-            return False
-        if self._names is not names:
-            self._names = names
+        return bool(self._after) and self._denied_after(hit)
+
+    def _denied_before(self, hit: Match, names: list[Match]) -> bool:
+        if self._covered is None:
             self._covered = {at for name in names if name.first >= 0 for at in range(name.first, name.last)}
-        covered = self._covered
-        at, steps, comma = hit.first, 0, False
-        while at > 0 and steps <= REACH:
-            cue = self._ends.get(at)
+        covered, fillers, at = self._covered, self._fillers, hit.first
+        last, steps, comma, behind = max(0, at - FARTHEST), 0, False, ""
+        while at > last and steps <= REACH:
+            cue = self._before.get(at)
             if cue is not None and cue.field == hit.field:
                 numbered = at < hit.first and self._is_number_sign(cue)
                 return not numbered and not (comma and self._only_next(cue))
-            word = self._doc[at - 1].text.lower()
-            if at - 1 not in covered and word not in self._fillers and word not in JOINERS:
-                return False
+            word = word_at(self._doc, at - 1)
+            if at - 1 not in covered:
+                if word not in fillers and word not in JOINERS:
+                    return False
+                steps += 1
             if word == ",":
-                if self._doc[at].text.lower() in self._fillers:
+                if (behind or word_at(self._doc, at)) in fillers:
                     return False
                 comma = True
-            at, steps = at - 1, steps + (at - 1 not in covered)
+            at, behind = at - 1, word
         return False
 
     def _is_adjective(self, hit: Match, names: list[Match]) -> bool:
         """`белый чай`, `первый поезд`: a Russian adjective before a plain noun is no name of a drug."""
-        if hit.last >= len(self._doc) or hit.term.lang != "ru":
+        if hit.last >= len(self._doc) or _ADJECTIVE.search(self._doc.text, hit.start, hit.end) is None:
             return False
-        if _ADJECTIVE.search(self._doc[hit.last - 1].text) is None:
+        start, end = span_of(self._doc, hit.last)
+        if _NOUN.fullmatch(self._doc.text, start, end) is None or hit.last in self._told(names):
             return False
-        if _NOUN.fullmatch(self._doc[hit.last].text) is None or any(one.first == hit.last for one in names):
-            return False
-        return not any(
-            one.first <= hit.last < one.last for kind in _LISTED for one in matches(self._doc, kind)
-        ) and not any(one.start <= self._doc[hit.last].idx < one.end for one in found(self._doc).regions)
+        return not any(one.start <= start < one.end for one in found(self._doc).regions)
+
+    def _told(self, names: list[Match]) -> set[int]:
+        """Tokens that begin a name or are part of a form or cue."""
+        if self._listed is None:
+            self._listed = {one.first for one in names}
+            for kind in _LISTED:
+                self._listed.update(at for one in matches(self._doc, kind) for at in range(one.first, one.last))
+        return self._listed
 
     def _denied_after(self, hit: Match) -> bool:
         """`Fentanyl - NOT SOLD`, `аяваску не предлагать`, `fentanyl-free`: the cue follows, on the same line."""
         for at in range(hit.last, min(hit.last + AFTER_REACH, len(self._doc))):
             cue = self._after.get(at)
             if cue is not None and cue.field == hit.field:
-                glued = not self._doc[hit.last - 1].whitespace_
-                hyphen = at == hit.last + 1 and self._doc[hit.last].text == "-" and glued
+                hyphen = at == hit.last + 1 and self._doc.text[hit.end] == "-"
                 return at == hit.last or hyphen or cue.last - cue.first > 1
-            if self._doc[at].text.lower() not in GAP:
+            if word_at(self._doc, at) not in GAP:
                 return False
         return False
 
-    def _follows_name(self, cue: Match, named: set[int]) -> bool:
+    def _in_name(self, at: int) -> bool:
+        if self._named is None:
+            self._named = {at for hit in matches(self._doc, "substance") for at in range(hit.first, hit.last)}
+        return at in self._named
+
+    def _follows_name(self, cue: Match) -> bool:
         for at in range(cue.first - 1, max(-1, cue.first - 1 - AFTER_REACH), -1):
-            if at in named:
+            if self._in_name(at):
                 return True
-            if self._doc[at].text.lower() not in GAP:
+            if word_at(self._doc, at) not in GAP:
                 return False
         return False
 
@@ -148,12 +183,13 @@ class Denial:
 
     def _is_number_sign(self, cue: Match) -> bool:
         """`No. 1`, `no 4`: a number follows the cue."""
-        rest = [token.text for token in self._doc[cue.last : cue.last + 2]]
+        rest = [word_at(self._doc, at) for at in range(cue.last, min(cue.last + 2, len(self._doc)))]
         return bool(rest) and (rest[0].isdigit() or (rest[0] == "." and len(rest) > 1 and rest[1].isdigit()))
 
     def is_gift(self, hit: Match) -> bool:
         """`+ 1g hash as a gift`"""
-        return hit.first >= 0 and any(
-            gift.field == hit.field and (0 <= hit.first - gift.last <= GIFT_REACH or 0 <= gift.first - hit.last <= 2)
-            for gift in self._gifts
-        )
+        if not self._gift_starts or hit.first < 0:
+            return False
+        before = {(hit.field, hit.first - far) for far in range(GIFT_REACH + 1)}
+        behind = {(hit.field, hit.last + far) for far in range(GIFT_REACH)}
+        return not (before.isdisjoint(self._gift_ends) and behind.isdisjoint(self._gift_starts))

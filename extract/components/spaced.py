@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from spacy.language import Language
@@ -18,7 +19,13 @@ from extract.vocabulary import Vocabulary
 _RUN = re.compile(
     r"(?<![^\W_])[^\W_](?: ?[\-.*_ ,'’|] ?[^\W\d_]){2,}(?![^\W_])|(?<![^\W_])[^\W\d_]+(?:[*_][^\W\d_]+)+(?![^\W_])"
 )
+LETTERS_APART = 4
+"""Tokens from a letter to the next but one, with a sign between two."""
 _GLUE = re.compile(r"[\W_]+")
+
+
+def _start(hit: Match) -> int:
+    return hit.start
 
 
 def is_single_letter(word: str) -> bool:
@@ -39,11 +46,13 @@ class SpacedNames:
             self._starred.setdefault((len(name), name[0], name[-1]), []).append(name)
 
     def find(self, doc: Doc, hits: list[Match]) -> list[Match]:
-        """Matches (with token numbers -1) outside the matches already there."""
+        """Matches (with token numbers -1) outside the matches already there, which come in text order, none inside
+        another."""
         extra: list[Match] = []
         for run in self._runs(doc):
             start, end = run.span()
-            if any(hit.start < end and start < hit.end for hit in hits):
+            following = bisect_left(hits, end, key=_start)
+            if following and hits[following - 1].end > start:
                 continue
             base = self._name(run.group())
             name = field_at(found(doc).fields, start)
@@ -63,7 +72,7 @@ class SpacedNames:
         singles = marked(doc, self._single)
         free = 0
         for first, third in zip(singles, singles[2:], strict=False):
-            if third - first > 6 or (start := doc[first].idx) < free:
+            if third - first > LETTERS_APART or (start := doc[first].idx) < free:
                 continue
             if (run := _RUN.match(text, start)) is not None:
                 yield run

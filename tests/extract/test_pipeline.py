@@ -70,7 +70,8 @@ def test_group_comes_with_the_main_substance(extractor: Extractor) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", " ", "\n", "\ud800меф 1г\udfff", "\u202eмеф\u202c 1г", "\x00\x01\x02\xff" * 100, "a" * 1_000_000,
-     "1 " * 10_000, "меф " * 50_000, "-" * 100_000, "г а ш " * 5_000, "\u0301" * 10_000, "2c-" * 20_000, "*" * 50_000],
+     "1 " * 10_000, "меф " * 50_000, "не " + "меф " * 25_000, "план снег соль " * 6_600, "5г меф 3г гаш\n" * 7_000,
+     "к*кс меф " * 11_000, "подарок меф " * 8_300, "-" * 100_000, "г а ш " * 5_000, "\u0301" * 10_000, "2c-" * 20_000, "*" * 50_000],
 )  # fmt: skip
 def test_bad_input_is_answered_in_time(extractor: Extractor, text: str) -> None:
     start = time.process_time()

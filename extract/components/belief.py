@@ -1,0 +1,199 @@
+"""Which of the names in a text are believed: evidence is weighed, not merely matched. Listed names count over words
+that have a harmless sense too, and where the title names something, the description adds only what it gives an amount
+of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+
+from spacy.tokens import Doc
+
+from extract.evidence import Amounts
+from extract.found import FieldSpan, found, word_at
+from extract.terms import Match, matches
+
+_PERCENT = re.compile(r"[\s:=~\-–<>]{0,4}\d[\d.,\-]*\s?%")
+EMOJI = "zxx"
+JOINERS = frozenset({"+", "&", "and", "и", "/", "|", "plus", "плюс", "or", "или", "та", ","})
+STRANGERS, STRANGERS_NEAR = 2, 3
+"""So many unknown words in a title make a by-word harmless: far from an amount, and right beside one."""
+JOIN_REACH = 6
+"""Tokens between two names that a joiner can join: room for an amount."""
+
+
+class Belief:
+    """Judges the names of one Doc: in text order, none inside another. `groups`: the group of each substance;
+    `words`: those that the tables know."""
+
+    def __init__(self, doc: Doc, hits: list[Match], groups: Mapping[str, str], words: Mapping[str, str]) -> None:
+        self._doc, self._groups, self._words = doc, groups, words
+        self._amounts = Amounts(doc)
+        self._hits = hits = self._of_products(hits)
+        self._named: set[str] = set()
+        """Substances with a strong name."""
+        self._in_title: set[str] = set()
+        """Substances that the title names by more than a by-word."""
+        self._category: set[str] = set()
+        self._first = ""
+        """The first strong name of the description."""
+        self._telling: set[str] = set()
+        """Fields with a name that is more than a by-word."""
+        self._classes = 0
+        self._title_names = False
+        self._letters: dict[str, tuple[int, int]] = {}
+        for hit in hits:
+            term, field = hit.term, hit.field
+            value, strength = term.value, term.strength
+            if strength == "strong":
+                self._named.add(value)
+                if field == "description" and not self._first:
+                    self._first = value
+            elif strength == "class":
+                self._classes += 1
+            if strength != "weak":
+                self._telling.add(field)
+            if field == "title":
+                self._title_names = True
+                if strength != "weak":
+                    self._in_title.add(value)
+            elif field == "category":
+                self._category.add(value)
+
+    def _of_products(self, hits: list[Match]) -> list[Match]:
+        """`CBD 1,6 %` is a property of the cannabis sold, not a product; pictures count only where no word does."""
+        for hit in hits:
+            if hit.term.value == "cbd" or hit.term.lang == EMOJI:
+                break
+        else:
+            return hits
+        text = self._doc.text
+        hits = [hit for hit in hits if hit.term.value != "cbd" or _PERCENT.match(text, hit.end) is None]
+        return [hit for hit in hits if hit.term.lang != EMOJI] or hits
+
+    def believed(self) -> list[Match]:
+        """Strong names, and weak ones beside enough other evidence; those of the category only where there is no
+        other."""
+        main = self._in_title or {self._first}
+        kept: list[Match] = []
+        elsewhere, last = False, -JOIN_REACH
+        for number, hit in enumerate(self._hits):
+            strength, field = hit.term.strength, hit.field
+            if strength == "strong":
+                good = field != "description" or hit.term.value in main or self._amounts.near(hit)
+                if not good and hit.first - last <= JOIN_REACH and not self._in_title:
+                    good = self._joins_last(hit, kept)
+            elif strength == "class":
+                good = (field == "title" or not self._in_title) and (self._is_ours(hit) or self._is_class_sold(hit))
+            else:
+                good = field != "category" and self._is_weak_good(hit, number)
+            if good:
+                kept.append(hit)
+                last = max(last, hit.last)
+                elsewhere = elsewhere or field != "category"
+        return [hit for hit in kept if hit.field != "category"] if elsewhere and self._category else kept
+
+    def _is_ours(self, hit: Match) -> bool:
+        """Another word names the same substance, or another product of the same plant."""
+        value = hit.term.value
+        if value in self._named or value in self._category:
+            return True
+        return value.startswith("cannabis") and any(
+            one.startswith("cannabis") for known in (self._named, self._category) for one in known
+        )
+
+    def _is_class_sold(self, hit: Match) -> bool:
+        if any(not value.startswith("cannabis") for value in self._named):
+            return False
+        return self._classes > 1 or self._is_sold(hit) or self._is_alone(hit)
+
+    def _is_weak_good(self, hit: Match, number: int) -> bool:
+        field = hit.field
+        if self._is_ours(hit) or self._is_propped(hit):
+            return True
+        if field in self._telling:
+            return field == "title" and self._joins_any(number)
+        if field == "description":
+            named = self._title_names or bool(self._telling)
+            return not named and self._amounts.near(hit) and self._is_sold(hit)
+        return not self._first and (self._is_alone(hit) or self._is_sold(hit))
+
+    def _is_propped(self, hit: Match) -> bool:
+        """Two words of one plant prop each other up: `hybrid, feminised`, `OG Kush wax`."""
+        return hit.term.value.startswith("cannabis") and len(self._plants[hit.field]) > 1
+
+    @cached_property
+    def _plants(self) -> dict[str, set[int]]:
+        """Where the names of cannabis begin, by field."""
+        plants: dict[str, set[int]] = {}
+        for hit in self._hits:
+            if hit.term.value.startswith("cannabis"):
+                plants.setdefault(hit.field, set()).add(hit.start)
+        return plants
+
+    def _joins_last(self, hit: Match, before: list[Match]) -> bool:
+        """`MDMA + speed`: nothing but a joiner (and amounts) between the name and one of those before it."""
+        return hit.first >= 0 and any(self._joined(other, hit) for other in before[-JOIN_REACH - 1 :])
+
+    def _joins_any(self, number: int) -> bool:
+        hits, hit = self._hits, self._hits[number]
+        around = hits[max(0, number - JOIN_REACH - 1) : number + JOIN_REACH + 2]
+        return hit.first >= 0 and any(
+            self._joined(hit, other) if other.start > hit.start else self._joined(other, hit)
+            for other in around
+            if other is not hit and other.field == hit.field and other.term.strength != "weak"
+        )
+
+    def _joined(self, left: Match, right: Match) -> bool:
+        if left.first < 0 or right.first < 0 or right.first - left.last > JOIN_REACH:
+            return False
+        for at in range(left.last, right.first):  # noqa: SIM110  (a generator takes twice as long)
+            if word_at(self._doc, at) in JOINERS:
+                return True
+        return False
+
+    def _is_alone(self, hit: Match) -> bool:
+        """The field is little more than this word."""
+        first, last = self._letters_of(hit.field)
+        return first >= hit.start and last < hit.end
+
+    def _letters_of(self, field: str) -> tuple[int, int]:
+        """Code points of the first and the last letter of a field; where it has none, its end and its start."""
+        known = self._letters.get(field)
+        if known is None:
+            span, text = self._field(field), self._doc.text
+            first = next((at for at in range(span.start, span.end) if text[at].isalpha()), span.end)
+            last = next((at for at in range(span.end - 1, first - 1, -1) if text[at].isalpha()), span.start)
+            known = self._letters[field] = first, last
+        return known
+
+    def _field(self, name: str) -> FieldSpan:
+        return next(one for one in found(self._doc).fields if one.name == name)
+
+    def _is_sold(self, hit: Match) -> bool:
+        """Something says that this is a drug listing: the words such listings use, or an amount the substance is sold
+        in, with not much beside it that our tables have never heard of."""
+        if self._says_drug:
+            return True
+        if not self._amounts.plausible(hit.term.value, self._groups[hit.term.value]):
+            return False
+        limit = STRANGERS_NEAR if self._amounts.near(hit) else STRANGERS
+        return hit.field != "title" or self._strangers < limit
+
+    @cached_property
+    def _says_drug(self) -> bool:
+        return any(cue.term.value == "drug" for cue in matches(self._doc, "cue"))
+
+    @cached_property
+    def _strangers(self) -> int:
+        """Words of four letters and more in the title that no table has."""
+        title, text, regions = self._field("title"), self._doc.text, found(self._doc).regions
+        count = 0
+        for token in self._doc:
+            start, end = token.idx, token.idx + len(token)
+            if start >= title.end:
+                break
+            if start >= title.start and end - start >= 4 and text[start:end].isalpha():
+                count += token.norm_ not in self._words and not any(one.start <= start < one.end for one in regions)
+        return count
