@@ -23,6 +23,9 @@ NOT_WITH = {
 WEAK = frozenset({"liquid", "edible", "gas", "seeds", "strip", "gel"})
 """Words for these are common in descriptions that sell something else: read from the title only."""
 
+FIELDS = ("title", "quantity", "description", "category")
+"""Those that say a form, the most trusted first."""
+
 
 class FormFinder:
     """Component: `found(doc).form`."""
@@ -35,22 +38,29 @@ class FormFinder:
             return doc
         hits = matches(doc, "form")
         if hits:
-            inside = {at for hit in matches(doc, "false") for at in range(hit.first, hit.last)}
-            for name in ("title", "quantity", "description", "category"):
-                form = self._best(
-                    [hit for hit in hits if hit.field == name and hit.first not in inside], main, name
-                )
-                if form is not None:
-                    seen.form = form
-                    break
+            seen.form = self._of_fields(doc, hits, main)
         if seen.form is None and main == "psilocybin":
             seen.form = "mushroom"
         return doc
 
+    def _of_fields(self, doc: Doc, hits: list[Match], main: str | None) -> str | None:
+        """The form that the first field says which says one."""
+        harmless = matches(doc, "false")
+        if harmless:
+            inside = {at for hit in harmless for at in range(hit.first, hit.last)}
+            hits = [hit for hit in hits if hit.first not in inside]
+        said = {hit.field for hit in hits}
+        for name in FIELDS:
+            if name in said and (form := self._best(hits, main, name)) is not None:
+                return form
+        return None
+
     @staticmethod
     def _best(hits: list[Match], main: str | None, field: str) -> str | None:
         """The first form that goes with the substance; a longer phrase wins over the word inside it."""
-        for hit in sorted(hits, key=lambda one: (one.first, -one.last)):
+        for hit in hits:
+            if hit.field != field:
+                continue
             form = hit.term.value
             if form == "tab":
                 form = "blotter" if main in BLOTTER_IDS else "pill"

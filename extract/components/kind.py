@@ -35,6 +35,8 @@ HARMLESS_JOB = frozenset({Kind.JOB, Kind.SAMPLE, Kind.COMBO, Kind.LOTTERY})
 MISFILED = frozenset({Kind.OTHER, Kind.DOCUMENT, Kind.SERVICE})
 EVERYDAY = frozenset({"harmless", "media"})
 SITE_FIELDS = frozenset({"price", "quantity", "category"})
+UNLIKE_AMOUNTS = frozenset({Kind.OTHER, Kind.DOCUMENT, Kind.SERVICE, Kind.JOB, Kind.EQUIPMENT})
+"""Kinds that a substance with an amount in the title hardly is."""
 VAGUE = frozenset({Kind.SAMPLE, Kind.COMBO, Kind.LOTTERY, Kind.CUSTOM})
 """Kinds that an everyday thing can be as well: they need a substance, or no word of everyday things."""
 
@@ -48,26 +50,16 @@ class KindFinder:
     def __call__(self, doc: Doc) -> Doc:
         seen = found(doc)
         harmless = matches(doc, "false")
-        inside = {at for hit in harmless for at in range(hit.first, hit.last)}
-        weights = self._weights(matches(doc, "kind"), inside)
-        amount = self._amount_in_title(seen)
-        everyday = not seen.substances and self._everyday(doc, harmless)
         named = any(field_at(seen.fields, one.start) != "category" for one in seen.substances)
+        everyday = not seen.substances and self._everyday(doc, harmless)
         kind = Kind.OFFER
-        for candidate in ORDER:
-            weight = weights.get(candidate, 0.0)
-            if everyday and candidate in VAGUE:
-                continue
-            needed = WITH_SUBSTANCE[candidate] if named else ENOUGH
-            if named and amount and candidate in {Kind.OTHER, Kind.DOCUMENT, Kind.SERVICE, Kind.JOB,
-                                                           Kind.EQUIPMENT}:
-                needed += 4.0
-            if weight >= needed and weight > weights.get(kind, 0.0):
-                kind = candidate
+        if hits := matches(doc, "kind"):
+            inside = {at for hit in harmless for at in range(hit.first, hit.last)}
+            kind = self._heaviest(seen, self._weights(hits, inside), named=named, everyday=everyday)
         if kind is Kind.OFFER and seen.substances:
             if seen.substances[0].id in self._precursors:
                 kind = Kind.PRECURSOR
-            elif self._is_combo(doc, seen):
+            elif len(seen.substances) > 1 and self._is_combo(doc, seen):
                 kind = Kind.COMBO
         elif kind is Kind.OFFER and (everyday or not self._says_drug(doc, seen)):
             kind = Kind.OTHER
@@ -75,6 +67,21 @@ class KindFinder:
         if not named and kind in MISFILED:
             seen.substances = []  # an account among the drugs: its category is a mistake
         return doc
+
+    def _heaviest(self, seen: Found, weights: dict[Kind, float], *, named: bool, everyday: bool) -> Kind:
+        """The kind that the words say most of, if they say enough of it; else an offer."""
+        amount = named and self._amount_in_title(seen)
+        kind = Kind.OFFER
+        for candidate in ORDER:
+            weight = weights.get(candidate, 0.0)
+            if everyday and candidate in VAGUE:
+                continue
+            needed = WITH_SUBSTANCE[candidate] if named else ENOUGH
+            if amount and candidate in UNLIKE_AMOUNTS:
+                needed += 4.0
+            if weight >= needed and weight > weights.get(kind, 0.0):
+                kind = candidate
+        return kind
 
     @staticmethod
     def _everyday(doc: Doc, harmless: list[Match]) -> bool:

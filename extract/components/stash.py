@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -18,11 +19,11 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from config.errors import InputError
+from extract.beginnings import Beginnings
 from extract.found import FoundStash, found
-from extract.marks import Following, lower_word, marked, stretches_of
+from extract.marks import Following, lower_word, stretches_of
 from extract.observation import Stash
 from extract.place_names import fold
-from extract.tokenizer import tokenizer_of
 
 TABLE = Path(__file__).resolve().parents[1] / "vocab" / "stash_types.csv"
 _FIELDS = frozenset(("title", "description", "quantity", "place"))
@@ -38,9 +39,12 @@ _NEGATED = re.compile(
     r"\b(?:не|без|кроме|no|not|without|fridge|refrigerator|магазин\w*|возле|около|у)\W+(?:в\W+|на\W+)?$", re.IGNORECASE
 )
 _OR = re.compile(r"\s*(?:или|и|or|and|[,/|+])\s*", re.IGNORECASE)
+_PREPOSITIONS = frozenset({"на", "в", "под", "за"})
 _NAMED = ("тайник", "tajnik", "taynik", "tainik")
 _SPECIFIC = 40
 """Characters between a specific and a general word that still speak of one package."""
+REACH = 25
+"""Tokens from one word of a name to the next: signs, numbers, ends of lines."""
 
 
 @cache
@@ -68,7 +72,7 @@ def load_stash_names() -> dict[str, tuple[tuple[tuple[str, ...], Stash], ...]]:
 def _inflect(morph: pymorphy3.MorphAnalyzer, words: list[str]) -> set[tuple[str, ...]]:
     """The words themselves, and for one Russian noun or adjective + noun all cases of both numbers."""
     forms = {tuple(words)}
-    if len(words) > 2 or words[0] in ("на", "в", "под", "за") or not re.fullmatch("[а-я]+", words[0]):
+    if len(words) > 2 or words[0] in _PREPOSITIONS or not re.fullmatch("[а-я]+", words[0]):
         return forms
     parses = []
     for word in words:
@@ -99,18 +103,17 @@ class StashTypes:
             (first, second): [one for one in names if not one[0] or one[0][0] == second]
             for first, names in self.names.items() for second in {rest[0] for rest, _ in names if rest}
         }
-        self._mark = self._telling = 0
+        self._longer = frozenset(first for first, _ in self._pairs)
+        self._starts: Beginnings | None = None
         if nlp is not None:
-            add = tokenizer_of(nlp).add_mark
-            self._mark = add(self.names)
-            # many names begin with `в` or `на`: their last words say whether there is anything to look for
-            self._telling = add(rest[-1] if rest else first for first, names in self.names.items() for rest, _ in names)
+            alone = {first for first, names in self._single.items() if names}
+            alone.update(first for first, second in self._pairs if second in _PREPOSITIONS)  # `щиток в подъезде`
+            self._starts = Beginnings(nlp, alone, self._pairs, REACH)
 
     def __call__(self, doc: Doc) -> Doc:
-        telling = marked(doc, self._telling)
-        if not telling:
+        tokens = self._starts.find(doc) if self._starts else []
+        if not tokens:
             return doc
-        tokens = [token for token in marked(doc, self._mark) if token <= telling[-1]]
         seen = found(doc)
         for field in seen.fields:
             if field.name in _FIELDS:
@@ -136,7 +139,8 @@ class StashTypes:
         if single is None:
             return word.end()
         following = Following(text, word.end())
-        for rest, kind in self._pairs.get((first, following.second()), single):
+        names = self._pairs.get((first, following.second()), single) if first in self._longer else single
+        for rest, kind in names:
             start, end = word.start(), following.end_of(rest)
             if end is None:
                 continue
@@ -151,10 +155,11 @@ def _settle(text: str, mentions: list[FoundStash]) -> list[FoundStash]:
     """The general word gives way to a specific one near it, except in a choice (`тайник или прикоп`); each type is
     kept once."""
     specific = [one for one in mentions if one.type is not Stash.CACHE]
+    starts, ends = [one.start for one in specific], [one.end for one in specific]
     kept: dict[Stash, FoundStash] = {}
     for one in mentions:
-        if one.type is Stash.CACHE:
-            near = [s for s in specific if max(s.start - one.end, one.start - s.end) <= _SPECIFIC]
+        if one.type is Stash.CACHE and Stash.CACHE not in kept:
+            near = specific[bisect_left(ends, one.start - _SPECIFIC) : bisect_right(starts, one.end + _SPECIFIC)]
             named = text[one.start : one.end].lower().startswith(_NAMED)
             if near and not (named and all(_OR.fullmatch(text, *_between(one, other)) for other in near)):
                 continue

@@ -9,7 +9,7 @@ from pathlib import Path
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from extract.found import FieldSpan, Found, FoundTerm, found
+from extract.found import FieldSpan, Found, FoundTerm, found, span_of
 from extract.marks import marked
 from extract.terms import matches
 from extract.tokenizer import tokenizer_of
@@ -69,12 +69,15 @@ class UnknownTerms:
         return doc
 
     def _by_stem(self, doc: Doc) -> list[FoundTerm]:
+        stems = marked(doc, self._stem)
+        if not stems:
+            return []
         terms = []
-        for at in marked(doc, self._stem):
-            token = doc[at]
-            if any(hit.first <= token.i < hit.last for hit in matches(doc, "substance")):
+        named = {at for hit in matches(doc, "substance") for at in range(hit.first, hit.last)}
+        for at in stems:
+            if at in named:
                 continue
-            start, end = token.idx, token.idx + len(token)
+            start, end = span_of(doc, at)
             lead = _AROUND.match(doc.text[max(0, start - 12) : start][::-1])
             start -= len(lead.group()) if lead else 0
             terms.append(FoundTerm(doc.text[start:end].lower(), start, end, "stem"))
@@ -82,17 +85,19 @@ class UnknownTerms:
 
     @staticmethod
     def _by_code(doc: Doc) -> list[FoundTerm]:
-        if "-" not in doc.text:
+        text = doc.text
+        if "-" not in text:
             return []
-        lower = doc.text.lower()
-        if len(lower) != len(doc.text):  # a letter that grows in lower case would shift all offsets
+        lower = text.lower()
+        if len(lower) != len(text):  # a letter that grows in lower case would shift all offsets
             return []
-        harmless = [*matches(doc, "false"), *matches(doc, "substance")]
-        return [
-            FoundTerm(hit.group(), hit.start(), hit.end(), "code")
-            for hit in CODE.finditer(lower)
-            if not any(one.start < hit.end() and hit.start() < one.end for one in harmless)
-        ]
+        codes = [FoundTerm(hit.group(), hit.start(), hit.end(), "code") for hit in CODE.finditer(lower)]
+        if codes:
+            taken = bytearray(len(text))
+            for one in (*matches(doc, "false"), *matches(doc, "substance")):
+                taken[one.start : one.end] = b"x" * (one.end - one.start)
+            codes = [code for code in codes if not any(taken[code.start : code.end])]
+        return codes
 
     def _beside_amount(self, doc: Doc, seen: Found) -> list[FoundTerm]:
         harmless = matches(doc, "false")
