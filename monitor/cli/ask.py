@@ -61,7 +61,7 @@ def extract(
 
 def reading_json(identity: Any, reading: Reading) -> dict[str, Any]:
     """A Reading in the form of the contract (DESIGN.md, `extract`)."""
-    return {"id": identity, **reading.model_dump(mode="python")}
+    return {"id": identity, **reading.as_dict()}
 
 
 def _open_text(file: str) -> Any:
@@ -311,7 +311,7 @@ def schema(
     """The JSON Schema of a record; without a name, the list of records."""
     from crawler.items import Listing, Page, Record
     from extract.observation import Crawl, Observation
-    from extract.reading import Reading
+    from extract.reading import READING
     from index.offer_day import OfferDay
 
     records: dict[str, type[Record]] = {
@@ -320,7 +320,7 @@ def schema(
         "crawl": Crawl,
         "observation": Observation,
         "offer-day": OfferDay,
-        "reading": Reading,
+        "reading": READING,
     }
     if name is None:
         about = [{"record": key, "about": (record.__doc__ or "").split("\n")[0]} for key, record in records.items()]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from extract.found import FIELDS
 from extract.pipeline import COMPONENTS, Extractor
+from extract.reading import READING
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +100,20 @@ def test_lone_surrogates_keep_offsets(extractor: Extractor) -> None:
 )
 def test_any_text_is_read(extractor: Extractor, fields: dict[str, str]) -> None:
     reading = extractor.read(fields)
+    reading.model_dump_json()  # raises if it is not what its schema says
     for one in reading.substances:
         assert fields[one.field][one.start : one.end] == one.text
         assert one.text
+
+
+def test_readings_are_what_their_schema_says(extractor: Extractor) -> None:
+    reading = extractor.read({"title": "MDMA 5 pills 120mg, гашиш 2г 900 руб", "description": "клад, Москва, 84 %"})
+    loaded = json.loads(reading.model_dump_json())
+    assert loaded.keys() == READING.model_json_schema()["properties"].keys()
+    assert all(loaded[name] for name in ("substances", "quantities", "prices", "regions", "stash"))
+    assert READING.model_validate_json(reading.model_dump_json()).model_dump(mode="json") == loaded
+    with pytest.raises(ValidationError, match="dozen"):
+        reading._replace(quantities=(reading.quantities[0]._replace(base_unit="dozen"),)).model_dump_json()
 
 
 def test_memory_zone_does_not_spoil_later_batches() -> None:

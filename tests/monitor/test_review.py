@@ -56,12 +56,12 @@ def test_ingestion_fills_the_queue_once(tmp_path: Path) -> None:
 def test_only_offers_without_a_substance_are_looked_at() -> None:
     listing = Listing(market="lab", listing="l", crawl="c", observed_at=NOW, title="t", parser="p")
     unknown = UnknownTerm(term="Zyrvonitazene", field="title", start=0, end=1, rule="stem")
-    again = unknown.model_copy(update={"term": "zyrvonitazene,"})
+    again = unknown._replace(term="zyrvonitazene,")
     mention = SubstanceMention(id="mdma", text="t", field="title", start=0, end=1)
     read = Reading(unknown_terms=(unknown, again))
     assert [one.term for one in find_unknown(listing, read)] == [UNKNOWN]
-    assert not list(find_unknown(listing, read.model_copy(update={"kind": Kind.JOB})))
-    assert not list(find_unknown(listing, read.model_copy(update={"substances": (mention,)})))
+    assert not list(find_unknown(listing, read._replace(kind=Kind.JOB)))
+    assert not list(find_unknown(listing, read._replace(substances=(mention,))))
 
 
 @given(st.text(max_size=40))
