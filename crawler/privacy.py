@@ -17,7 +17,8 @@ from pathlib import Path
 
 from config.errors import UsageError
 from crawler.items import Listing, Offer, digest_id
-from crawler.privacy_patterns import find_hits, may_tell
+from crawler.privacy_clues import read_clues
+from crawler.privacy_patterns import find_hits
 from crawler.privacy_views import build_view, find_name, fold
 from crawler.private_file import check_private
 
@@ -37,38 +38,31 @@ def mask(text: str, vendor: str | None = None) -> str:
 
     Idempotent. Never raises. A `vendor` that is a pseudonym already names nobody and is not searched for.
     """
-    if not text:
-        return text
     if vendor is not None and (not vendor.strip() or is_pseudonym(vendor)):
         vendor = None
-    return _mask_cached(text, vendor) if len(text) <= _CACHED_LENGTH else _mask(text, vendor)
+    return _mask(text, vendor)
 
 
 def _mask(text: str, vendor: str | None) -> str:
     # what follows a masked stretch may stand free now: repeat until nothing changes, which makes it idempotent
     for _ in range(_ROUNDS):
-        masked = "".join(
-            part if index % 2 else _mask_part(part, vendor) for index, part in enumerate(_PLACEHOLDER.split(text))
-        )
+        if "[" not in text:
+            masked = _mask_part(text, vendor)
+        else:
+            parts = _PLACEHOLDER.split(text)
+            masked = "".join(part if index % 2 else _mask_part(part, vendor) for index, part in enumerate(parts))
         if masked == text:
             break
         text = masked
     return text
 
 
-_mask_cached = lru_cache(maxsize=8_192)(_mask)
-
-
 def _mask_part(text: str, vendor: str | None) -> str:
     if len(text) < 3:
         return text
-    spans: list[tuple[int, int, str]] = []
-    folded = fold(text)
-    if may_tell(folded):
-        view = build_view(text, folded)
-        spans = [(*view.span(start, end), name) for name, start, end in find_hits(view)]
-    if vendor is not None:
-        spans.extend((start, end, "vendor") for start, end in find_name(text, vendor, folded))
+    spans = _look_cached(text) if len(text) <= _CACHED_LENGTH else _look(text)
+    if vendor is not None and (named := find_name(text, vendor)):
+        spans = (*spans, *((start, end, "vendor") for start, end in named))
     if not spans:
         return text
     kept: list[tuple[int, int, str]] = []
@@ -83,6 +77,17 @@ def _mask_part(text: str, vendor: str | None) -> str:
         pieces += (text[place:start], f"[{name}]")
         place = end
     return "".join((*pieces, text[place:]))
+
+
+def _look(text: str) -> tuple[tuple[int, int, str], ...]:
+    """What points at a person, whoever sells: (start, end, class), the surest first."""
+    folded = fold(text)
+    view = build_view(text, folded)
+    return tuple((*view.span(start, end), name) for name, start, end in find_hits(view, read_clues(view.text)))
+
+
+# prices, quantities and places come again and again, whoever sells
+_look_cached = lru_cache(maxsize=8_192)(_look)
 
 
 def is_pseudonym(text: str) -> bool:
@@ -175,17 +180,17 @@ class Masker:
         """The listing as it may be written: the vendor a pseudonym, its name and whatever points at a person out of
         every text. The listing's id is hashed (without the key) where it holds the name or an address. Idempotent."""
         vendor = listing.vendor or None
-        if vendor is not None and is_pseudonym(vendor):
+        if vendor is not None and (not vendor.strip() or is_pseudonym(vendor)):
             vendor = None
 
         def clean(text: str) -> str:
-            return mask(text, vendor)
+            return _mask(text, vendor)
 
         def clean_all(texts: tuple[str, ...]) -> tuple[str, ...]:
-            return tuple(mask(text, vendor) for text in texts)
+            return tuple(_mask(text, vendor) for text in texts)
 
         def optional(text: str | None) -> str | None:
-            return text and mask(text, vendor)
+            return text and _mask(text, vendor)
 
         return listing.model_copy(
             update={
@@ -205,7 +210,7 @@ class Masker:
 
 def _mask_offer(offer: Offer, vendor: str | None) -> Offer:
     texts = {name: getattr(offer, name) for name in ("price", "quantity", "place", "stash")}
-    masked = {name: text and mask(text, vendor) for name, text in texts.items()}
+    masked = {name: text and _mask(text, vendor) for name, text in texts.items()}
     return offer if masked == texts else offer.model_copy(update=masked)
 
 

@@ -1,7 +1,7 @@
 """What points at a person in a text: e-mail, handles, phones, wallets, onion links, PGP, coordinates, links.
 
 Each finder takes a View and yields (class, start, end) in the view's own places. All are linear: they start from a sign
-(`@`, a run of digits, a keyword) and look a bounded way around it.
+(`@`, a run of digits, a keyword), look a bounded way around it, and are run only where `crawler.privacy_clues` shows it.
 """
 
 from __future__ import annotations
@@ -9,59 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from crawler.privacy_clues import LONG, Clues
 from crawler.privacy_views import View, fold
+from crawler.privacy_words import DIGITS, LINKING, MESSENGERS, NO_NAMES, WORDS_FOR_CONTACT, fold_words
 
 Hit = tuple[str, int, int]
+_STRONG, _WEAK, _LINKING, _DIGITS = map("|".join, (MESSENGERS, WORDS_FOR_CONTACT, LINKING, DIGITS))
 
-
-def split(words: str) -> list[str]:
-    return words.split()
-
-
-_SIGNS = (
-    "@", "://", "www", "begin pgp", "°", "///",
-    "\u20e3", "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u00ad",
-)  # fmt: skip
-_HINTS = tuple(
-    fold(word)
-    for word in split(
-        "tele тел tlg тлг tg тг wick wikr викр виккр jab джаб жаб xmpp thre трим вац ватс вотс what wats vibe "
-        "вайб icq аськ sky скайп disc диск kik sign сигн sess сесс tox bria vipo випо inst инст snap dread "
-        "дред wire wech matr elem olvid simpl jid ник nick handle usern контакт contact keyb sures phon моб "
-        "gmail proton tutan yandex hotm call text sms смс lat шир geo гео gps жпс coord коорд onion finger "
-        "собака ноль восемь девять семь seven eight nine bitcoin: monero: litecoin: ethereum: /u/ /d/"
-    )
-)
-_DIGITS_HINT = re.compile(
-    r"(?<!\w)[ns]\s?\d{2}[.,]|\d{1,2}\s?[ns]\W{1,3}\d"
-    r"|\d(?:[\s().\-–—_]{0,3}[\doilзб]){6}|\d[.,]\d{3}|#\d{4}(?!\d)|0x[0-9a-f]{8}"
-)
 _DOT_HINT = re.compile(
     r"\.\s?(?:com|net|org|ru|me|info|biz|su|io|i2p|xyz|site|shop|cc|to|ph|ge|ua|kz|by|co|pics|pw|ws|gg|link|click|ly|pub|im|cx|st|is|li"
     r"|nl|de|uk|eu|us|pф|club|top|dog|sc|sh|la|fm|ai|app|dev|online|store|live|pro|tv)(?!\w)"
 )
-_BRACKET_HINT = re.compile(r"[\[({<|*]\s?(?:@|at|a|coб|et|эt|\.|d[o0]t|toч|pun)\s?|\s(?:at|dot|toчka)\s")
-_MARKED_HINT = re.compile(r"(?<![^\W_])[^\W_]([-._*|~·•])[^\W_]\1[^\W_]\1[^\W_](?![^\W_])")
-
-
-def may_tell(folded: str) -> bool:
-    """Cheap first look at a folded text: False means that no finder can find anything in it."""
-    if any(sign in folded for sign in _SIGNS) or any(hint in folded for hint in _HINTS):
-        return True
-    words = folded.split()
-    lengths = list(map(len, words))
-    return (
-        max(lengths, default=0) >= 25
-        or lengths.count(1) >= 4
-        or _DIGITS_HINT.search(folded) is not None
-        or ("." in folded and _DOT_HINT.search(folded) is not None)
-        or _BRACKET_HINT.search(folded) is not None
-        or _MARKED_HINT.search(folded) is not None
-        or _PLUS_CODE.search(folded) is not None
-        or _SPACED_KEY.search(folded) is not None
-    )
-
-
 _PGP = re.compile(r"-{4,5}\s?begin pgp [a-z ]{3,30}-{4,5}.*?(?:-{4,5}\s?end pgp [a-z ]{3,30}-{4,5}|\Z)", re.DOTALL)
 _FINGERPRINT = re.compile(
     r"(?<![0-9a-f])(?:(?:[0-9a-f]{4}[ :]{1,2}){9}[0-9a-f]{4}|0x(?:[0-9a-f]{16}|[0-9a-f]{8}))(?![0-9a-z])"
@@ -79,9 +37,9 @@ _DOMAIN = re.compile(
     r"(?P<path>\s?/\s?[^\s\[\]]{1,500})?(?![\w])"
 )
 _WORD_TLD = frozenset(
-    split("to me is in us co by li st de live store online pro top club link click pics site shop app im")
+    fold_words("to me is in us co by li st de live store online pro top club link click pics site shop app im")
 )
-_SURE_TLD = frozenset(split("com net org ru info biz su io i2p xyz site shop pф pics"))
+_SURE_TLD = frozenset(fold_words("com net org ru info biz su io i2p xyz site shop pф pics"))
 _TELEGRAM = re.compile(
     r"(?:h(?:tt|xx)ps?://)?(?<![\w.])(?:(?:t|telegram)\s?\.\s?(?:me|dog)|telegra\.ph|tx\.me|wa\.me|vk\.(?:com|me)|m\.me|discord\.gg|signal\.me)"
     r"\s?/\s?[^\s\[\]<>\",;]{2,80}|tg://[^\s\[\]]{3,80}"
@@ -103,71 +61,17 @@ _AT_SPACED = re.compile(r"@\s{1,2}(?=[^\W\d_])(?=\w*[\d_])\w{4,32}")
 _TAG = re.compile(r"(?<![\w#])[^\W\d_][\w.]{2,31}#\d{4}(?!\w)")
 _DREAD = re.compile(r"(?<![\w/.])/[ud]/\w{3,24}(?!\w)")
 
-_STRONG = "|".join(
-    sorted(
-        {
-            fold(word)
-            for word in split(
-                "telegram telegramm telegam telega tlgrm телеграм телеграмм телеграме телеграмме телеграма телега "
-                "телеге телегу тележка tele телегр wickr wickrme wickr-me wikr викр виккр wiсkr jabber xmpp джаббер "
-                "жабер жаббер threema threemaid тримa трима whatsapp whatsap watsapp whats-app ватсап вотсап вацап "
-                "ватсапп viber вайбер icq аська аське аську skype скайп discord дискорд kik briar vipole випол wechat "
-                "snapchat instagram инстаграм инста insta keybase surespot dread"
-            )
-        },
-        key=len,
-        reverse=True,
-    )
-)
-_WEAK = "|".join(
-    sorted(
-        {
-            fold(word)
-            for word in split(
-                "tg тг тлг tlg tgm signal сигнал session сессия сешн tox wire matrix element olvid simplex jid ник "
-                "nick nickname handle username контакт contact"
-            )
-        },
-        key=len,
-        reverse=True,
-    )
-)
-_LINK_WORDS = "|".join(
-    fold(word)
-    for word in split(
-        "id ид ник nick nickname name user username handle acc account contact контакт me is my our канал бот "
-        "bot channel наш мой логин login at address адрес написать пиши пишите"
-    )
-)
 _MESSENGER = re.compile(
     rf"(?<![^\W_])(?P<weak>{_WEAK})?(?(weak)|(?P<strong>{_STRONG}))(?![^\W_])"
-    rf"(?P<gap>(?:\s{{0,2}}(?:{_LINK_WORDS})(?!\w)){{0,3}}\s{{0,3}}[:=@\-–—>|•~./\\\"'«\u2190-\u2bff\U0001f000-\U0001faff]{{0,4}}\s{{0,3}})"
+    rf"(?P<gap>(?:\s{{0,2}}(?:{_LINKING})(?!\w)){{0,3}}\s{{0,3}}[:=@\-–—>|•~./\\\"'«\u2190-\u2bff\U0001f000-\U0001faff]{{0,4}}\s{{0,3}})"
     rf"(?P<value>(?:live:)?@?[^\W_][\w.\-]{{2,80}}|_[\w.\-]{{2,80}})"
 )
 _AMOUNT = re.compile(r"\d+(?:[.,]\d+)?(?:[^\W\d_]{0,4}|шtyk|grams?|pills)$")
-_STOP = frozenset(
-    fold(word)
-    for word in split(
-        "support notification notifications bot channel only and or contact chat group for with the our you "
-        "your via please order orders available updates update link account accounts app not now here also "
-        "any all are can will live service services shop store message messages messenger messengers write "
-        "online premium client clients news discount sale number work works working at on in to from after "
-        "before if when we this that transfer ended expired time length key public private encrypted strong "
-        "quality boost booster для или наш наша нас только после если при пишите писать есть оператор "
-        "оператору поддержка работает заказ заказа заказы магазин магазина чат канал канале бот бота группа "
-        "группе связь связи круглосуточно номер как что это все вам всех чтобы также скидка скидки доставка "
-        "гарантия клад клады курьер работа где когда через кетамин мефедрон сайт сайте свободен свободна "
-        "быстро мы вы мой моя они она приходит отвечаем напишите ответим новости акции who what seller vendor "
-        "buyer sellers vendors buyers market hash weed pills grams gram kush haze sativa indica information "
-        "info details first before during through page below above listing listings profile email mail pgp me "
-        "us him them always never directly secure safe instead fast quick jabber xmpp wickr telegram signal "
-        "session threema whatsapp assistance account login games match"
-    )
-)
 
 _LONG = re.compile(r"(?<![^\W_])[^\W_]{25,120}(?![^\W_])")
 _SPACED_KEY = re.compile(r"(?<![^\W_])(?:[a-z0-9]{3,12}[ \-]){4,30}[a-z0-9]{2,12}(?![^\W_])")
 _MIXED = re.compile(r"\d[^\W\d_]+\d|[^\W\d_]\d+[^\W\d_]|[a-z][A-Z]|[A-Z][a-z]+[A-Z]")
+_AFTER_SCHEME = re.compile(r":(?://|[\d?]|[0-9a-z]{20})")
 _URI_WALLET = re.compile(
     r"(?:bitcoin|monero|litecoin|ethereum|bitcoincash|dash|tron):[0-9a-z]{20,120}(?:\?[^\s\[\]]*)?"
 )
@@ -177,20 +81,15 @@ _PHONE_CUE = re.compile(
     r"(?:phone|tel|teл|teлeфoн\w*|call|sms|whats\w*|bat\w*|boтc\w*|baцaп|viber|baйбep|moб\w*|пoзв\w*|звoн\w*|hoмep\w*|cell|mobile|signal|cигнaл|number)\W{0,6}(?:\w{1,8}\W{1,3})?$"
 )
 _DATE = re.compile(r"(?<!\d)(?:(?:19|20)\d\d([-.])\d\d\1\d\d|\d\d([-.])\d\d\2(?:19|20)\d\d)(?!\d)")
-_DIGIT_WORDS = "|".join(
-    fold(word)
-    for word in split(
-        "ноль один два три четыре пять шесть семь восемь девять zero one two three four five six seven eight nine oh"
-    )
-)
 _SPOKEN = re.compile(
-    rf"(?<!\w)(?:(?:plus|{fold('плюс')})[\s,-]{{0,3}})?(?:(?:{_DIGIT_WORDS})[\s,.-]{{1,3}}){{6,14}}(?:{_DIGIT_WORDS})(?!\w)"
+    rf"(?<!\w)(?:(?:plus|{fold('плюс')})[\s,-]{{0,3}})?(?:(?:{_DIGITS})[\s,.-]{{1,3}}){{6,14}}(?:{_DIGITS})(?!\w)"
 )
 _COUNTRY = ("380", "375", "998", "996", "992", "993", "995", "994", "374", "373", "371", "370", "372")
 
 _PAIR = re.compile(
     r"(?<![\w.,])(?P<a>[-−]?\d{1,3}[.,]\d{2,12})\s?°?\s?(?P<ns>[ns](?!\w))?(?:[\s,;/|:=.]{1,4}(?:[^\W\d_]{1,9}[\s:=.,]{1,3})?)(?P<b>[-−]?\d{1,3}[.,]\d{2,12})(?![\d.,]\d)\s?°?\s?(?P<ew>[ewb](?!\w))?"
 )
+_DECIMALS = re.compile(r"\d[.,]\d\d")
 _LETTER_PAIR = re.compile(
     r"(?<!\w)[ns]\s?[:=]?\s?\d{1,2}(?:[.,]\d{2,}|[\s°]{1,2}\d{1,2}(?:[.,]\d+)?['′’]?(?:\s?\d{1,2}(?:[.,]\d+)?[\"″”]?)?)\s?°?[\s,;/]{0,3}[ew]\s?[:=]?\s?\d{1,3}(?:[.,]\d{2,}|[\s°]{1,2}\d{1,2}(?:[.,]\d+)?['′’]?(?:\s?\d{1,2}(?:[.,]\d+)?[\"″”]?)?)°?"
 )
@@ -203,34 +102,50 @@ _BARE_DEGREES = re.compile(
 _COORDINATE_CUE = re.compile(r"lat|lon|lng|шиp|дoлг|coord|koopд|gps|жпc|geo|гeo|toчka|metka|meтka|location|map")
 _WORDS3 = re.compile(r"(?<![\w/:])///[^\W\d_]{3,20}\.[^\W\d_]{3,20}\.[^\W\d_]{3,20}")
 _PLUS_CODE = re.compile(r"(?<!\w)[23456789cfghjmpqrvwx]{4,8}\+[23456789cfghjmpqrvwx]{2,3}(?!\w)")
+_AFTER_PLUS = re.compile(r"\+[23456789cfghjmpqrvwx]{2,3}(?!\w)")
 _MONEY_AFTER = re.compile(r"\s?(?:btc|xmr|ltc|eth|usdt?|eur|gbp|aud|cad|rub|pyб|[$€£₽฿])")
 
 
-def find_hits(view: View) -> Iterator[Hit]:
-    """Everything to mask, the surest classes first; later hits may overlap earlier ones (the caller drops them)."""
+def find_hits(view: View, clues: Clues) -> Iterator[Hit]:
+    """Everything to mask, the surest classes first; later hits may overlap earlier ones (the caller drops them).
+    `clues` are those of the view's text."""
     text = view.text
-    for match in _PGP.finditer(text) if "begin pgp" in text else ():
-        yield "pgp", *match.span()
-    yield from ((("pgp"), *match.span()) for match in _FINGERPRINT.finditer(text))
-    if "@" in text:
+    if "begin pgp" in text:
+        yield from (("pgp", *match.span()) for match in _PGP.finditer(text))
+    if clues.fours or "0x" in text:
+        yield from (("pgp", *match.span()) for match in _FINGERPRINT.finditer(text))
+    at = "@" in text
+    if at:
         yield from _emails(text)
-    yield from (("email", *match.span()) for match in _MAIL_WORDS.finditer(text))
-    yield from (("handle", *match.span()) for match in _TELEGRAM.finditer(text))
+    if clues.mail_host:
+        yield from (("email", *match.span()) for match in _MAIL_WORDS.finditer(text))
+    if clues.link_host and "/" in text:
+        yield from (("handle", *match.span()) for match in _TELEGRAM.finditer(text))
     if "onion" in text:
         yield from (("onion", *match.span()) for match in _ONION.finditer(text))
         yield from (("onion", *match.span()) for match in _ANY_ONION.finditer(text))
-    yield from (("wallet", *match.span()) for match in _URI_WALLET.finditer(text))
-    yield from (("link", *match.span()) for match in _URL.finditer(text))
-    yield from _keys(view)
-    yield from _coordinates(text)
-    yield from _phones(text)
-    if "@" in text:
+    scheme = _AFTER_SCHEME.search(text) is not None
+    if scheme:
+        yield from (("wallet", *match.span()) for match in _URI_WALLET.finditer(text))
+    if scheme or "www" in text:
+        yield from (("link", *match.span()) for match in _URL.finditer(text))
+    if clues.longest >= LONG:
+        yield from _keys(view)
+    if clues.long_numbers >= 2:
+        for match in _SPACED_KEY.finditer(text):
+            yield from _spaced_key(view, *match.span())
+    yield from _coordinates(text, clues)
+    yield from _phones(text, clues)
+    if at:
         yield from (("handle", *match.span()) for match in _AT_HANDLE.finditer(text))
         yield from (("handle", *match.span()) for match in _AT_SPACED.finditer(text))
-    yield from (("handle", *match.span()) for match in _TAG.finditer(text))
-    yield from _messengers(text)
-    yield from (("handle", *match.span()) for match in _DREAD.finditer(text))
-    if "." in text:
+    if "#" in text:
+        yield from (("handle", *match.span()) for match in _TAG.finditer(text))
+    if clues.messenger:
+        yield from _messengers(text)
+    if "/u/" in text or "/d/" in text:
+        yield from (("handle", *match.span()) for match in _DREAD.finditer(text))
+    if "." in text and _DOT_HINT.search(text):
         yield from _domains(text)
 
 
@@ -265,17 +180,15 @@ def _keys(view: View) -> Iterator[Hit]:
             yield "onion", *match.span()
         else:
             yield "wallet", *match.span()
-    for match in _SPACED_KEY.finditer(view.text):
-        yield from _spaced_key(view, *match.span())
 
 
 def _spaced_key(view: View, start: int, end: int) -> Iterator[Hit]:
     """A key written in groups; ordinary words around it are left."""
+    if sum(not part.isalpha() for part in re.findall(r"[^ \-]+", view.text[start:end])) < 2:
+        return  # ordinary words
     parts = [(part.start() + start, part.end() + start) for part in re.finditer(r"[^ \-]+", view.cased[start:end])]
     every = parts[:]
     digits = [any(map(str.isdecimal, view.text[left:right])) for left, right in parts]
-    if sum(digits) < 2:
-        return  # ordinary words
     odd = [_is_odd(view.cased[left:right]) for left, right in parts]
     while parts and not odd[0] and not digits[0]:
         del parts[0], odd[0], digits[0]
@@ -300,8 +213,8 @@ def _is_odd(part: str) -> bool:
     return not _AMOUNT.fullmatch(part.lower()) and any(map(str.isdecimal, part)) and any(map(str.isalpha, part))
 
 
-def _phones(text: str) -> Iterator[Hit]:
-    for match in _PHONE.finditer(text):
+def _phones(text: str, clues: Clues) -> Iterator[Hit]:
+    for match in _PHONE.finditer(text) if clues.digits >= 6 else ():
         written = match.group()
         start, end = match.span()
         if sum(char.isdecimal() for char in written) < 6 or _DATE.search(written):
@@ -309,7 +222,8 @@ def _phones(text: str) -> Iterator[Hit]:
         digits = "".join(char for char in written.translate(_AS_DIGITS) if char.isdecimal())
         if _is_phone(written, digits, text, start, end):
             yield "phone", start, end
-    yield from (("phone", *match.span()) for match in _SPOKEN.finditer(text))
+    if clues.spoken:
+        yield from (("phone", *match.span()) for match in _SPOKEN.finditer(text))
 
 
 _AS_DIGITS = str.maketrans("oilзб", "01136")
@@ -348,12 +262,12 @@ def _messengers(text: str) -> Iterator[Hit]:
         plain = value.lstrip("@")
         start = match.start("value")
         end = start + len(value)
-        ordinary = len(plain) < 3 or _AMOUNT.fullmatch(plain) or plain in _STOP
+        ordinary = len(plain) < 3 or _AMOUNT.fullmatch(plain) or plain in NO_NAMES
         if ordinary and not (match["strong"] and plain.isdecimal() and len(plain) >= 6):
             continue
         marked = any(sign in gap for sign in ':=@>|→~"«')
         joined = any(char.isdecimal() or char == "_" for char in plain) and any(char.isalpha() for char in plain)
-        worded = re.search(rf"(?:{_LINK_WORDS})(?!\w)", gap) is not None
+        worded = re.search(rf"(?:{_LINKING})(?!\w)", gap) is not None
         if match["weak"]:
             before = text[max(0, match.start() - 2) : match.start()].strip()
             if before.isdecimal() or not (marked or (joined and (worded or gap.strip() in {"-", "–", "—", ""}))):
@@ -365,8 +279,8 @@ def _messengers(text: str) -> Iterator[Hit]:
         yield "handle", start, end
 
 
-def _coordinates(text: str) -> Iterator[Hit]:
-    for match in _PAIR.finditer(text):
+def _coordinates(text: str, clues: Clues) -> Iterator[Hit]:
+    for match in _PAIR.finditer(text) if clues.digits >= 6 and len(_DECIMALS.findall(text)) >= 2 else ():
         first, second = (float(match[group].replace(",", ".").replace("−", "-")) for group in ("a", "b"))
         places = min(len(re.split("[.,]", match[group])[1]) for group in ("a", "b"))
         cue = match["ns"] or match["ew"] or _COORDINATE_CUE.search(text, max(0, match.start() - 24), match.end())
@@ -378,13 +292,14 @@ def _coordinates(text: str) -> Iterator[Hit]:
             and not _MONEY_AFTER.match(text, match.end())
         ):
             yield "coordinates", *match.span()
-    yield from (("coordinates", *match.span()) for match in _LETTER_PAIR.finditer(text))
-    yield from (("coordinates", *match.span()) for match in _BARE_DEGREES.finditer(text))
+    if clues.compass:
+        yield from (("coordinates", *match.span()) for match in _LETTER_PAIR.finditer(text))
+        yield from (("coordinates", *match.span()) for match in _BARE_DEGREES.finditer(text))
     if "°" in text:
         yield from (("coordinates", *match.span()) for match in _DEGREES.finditer(text))
     if "///" in text:
         yield from (("coordinates", *match.span()) for match in _WORDS3.finditer(text))
-    if "+" in text:
+    if "+" in text and _AFTER_PLUS.search(text):
         yield from (("coordinates", *match.span()) for match in _PLUS_CODE.finditer(text))
 
 

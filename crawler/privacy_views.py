@@ -68,7 +68,8 @@ _SPACED = re.compile(
     r"(?<![^\s(\[«\"':])(?:\S ){3,}\S(?![^\W_])"  # every character apart
     r"|(?<![^\W_])(?:[^\W_]([-._*|~·•]))(?:[^\W_]\1){2,}[^\W_](?![^\W_])"  # or by one and the same mark
 )
-_JOINERS = frozenset("\ufe0e\ufe0f\u20e3\u200b\u200c\u200d\u2060\ufeff\u00ad")
+_APART = re.compile(r" \S \S |([-._*|~·•])[^\W_]\1[^\W_]")
+"""Within every match of `_SPACED`, and quicker to find."""
 _JOINER = re.compile("[\ufe0e\ufe0f\u20e3\u200b-\u200d\u2060\ufeff\u00ad]")
 
 
@@ -79,8 +80,9 @@ def build_view(text: str, folded: str) -> View:
         edits.extend(
             (*match.span(), "@" if match.lastgroup in {"at", "at_word"} else ".") for match in _SIGN.finditer(folded)
         )
-    for match in _SPACED.finditer(folded):
-        edits.extend((place, place + 1, "") for place in range(match.start() + 1, match.end(), 2))
+    if _APART.search(folded):
+        for match in _SPACED.finditer(folded):
+            edits.extend((place, place + 1, "") for place in range(match.start() + 1, match.end(), 2))
     if _JOINER.search(folded):
         edits.extend((match.start(), match.end(), "") for match in _JOINER.finditer(folded))
     if not edits:
@@ -134,8 +136,16 @@ def _looks(folded: str) -> tuple[str, list[int]]:
     return "".join([plain[index] for index in places]), places
 
 
-def _looks_only(folded: str) -> str:
-    return "".join(filter(str.isalnum, folded.translate(_LEET)))
+class _LooksTable(dict[int, int | None]):
+    """For str.translate: what `fold` and `_looks` make of a character, nothing of what is no letter or digit."""
+
+    def __missing__(self, code: int) -> int | None:
+        plain = fold(chr(code)).translate(_LEET)
+        self[code] = result = ord(plain) if plain.isalnum() else None
+        return result
+
+
+_LOOKS_ONLY = _LooksTable()
 
 
 def _lower(text: str) -> str:
@@ -162,15 +172,21 @@ def _sounds(text: str) -> tuple[str, list[int]]:
     return "".join(chars), places
 
 
+class _RoughTable(dict[int, str]):
+    """For str.translate: how a character sounds without k and h, nothing of what is no letter or digit."""
+
+    def __missing__(self, code: int) -> str:
+        sound = _lower(chr(code)).translate(_SOUND_TABLE)
+        self[code] = result = "".join(filter(str.isalnum, sound)).replace("k", "")
+        return result
+
+
+_ROUGH = _RoughTable()
+
+
 def _rough(text: str) -> str:
     """What `_sounds` gives, without k and h apart: if a name sounds in a text, its rough form is in the text's."""
-    plain = "".join(filter(str.isalnum, _lower(text).translate(_SOUND_TABLE))).replace("k", "")
-    return _REPEATED.sub(r"\1", plain)
-
-
-@lru_cache(maxsize=4096)
-def _skeletons(name: str) -> tuple[str, str, str]:
-    return _looks_only(fold(name)), _sounds(name)[0], _rough(name)
+    return _REPEATED.sub(r"\1", text.translate(_ROUGH))
 
 
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
@@ -178,24 +194,42 @@ _WHOLE_FROM = 7
 """Names of this many letters are found inside longer words as well (`BestDutchSkillsShop`)."""
 
 
-def find_name(text: str, name: str, folded: str | None = None) -> list[tuple[int, int]]:
+@dataclass(frozen=True, slots=True)
+class _Name:
+    looks: str
+    sounds: str
+    rough: str
+    cyrillic: bool
+    amount: bool
+    """Digits alone, few: they would be amounts."""
+
+
+@lru_cache(maxsize=4096)
+def _known(name: str) -> _Name:
+    few = name.isdecimal() and len(name) < 5
+    return _Name(name.translate(_LOOKS_ONLY), _sounds(name)[0], _rough(name), _CYRILLIC.search(name) is not None, few)
+
+
+def find_name(text: str, name: str) -> list[tuple[int, int]]:
     """Where `name` stands in `text`: whatever the case, script, homoglyphs, leet, or spaces and marks between letters.
 
-    `folded` is `fold(text)` where the caller has it. Names of one or two characters count only as written; digits alone
-    (under five) never, since they would be amounts.
+    Names of one or two characters count only as written; digits alone (under five) never, since they would be amounts.
     """
     name = name.strip()
-    looks, sounds, rough = _skeletons(name)
-    if name.isdecimal() and len(name) < 5:
+    known = _known(name)
+    if known.amount:
         return []
-    if len(looks) < 3:
+    if len(known.looks) < 3:
         return [match.span() for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text)] if name else []
-    folded = fold(text) if folded is None else folded
     spans: list[tuple[int, int]] = []
-    if looks in _looks_only(folded):
-        spans = _occurrences(text, *_looks(folded), looks)
-    if len(sounds) >= 3 and (_CYRILLIC.search(text) or _CYRILLIC.search(name)) and rough in _rough(text):
-        spans += _occurrences(text, *_sounds(text), sounds)
+    if known.looks in text.translate(_LOOKS_ONLY):
+        spans = _occurrences(text, *_looks(fold(text)), known.looks)
+    if (
+        len(known.sounds) >= 3
+        and (known.cyrillic or not (text.isascii() or _CYRILLIC.search(text) is None))
+        and known.rough in _rough(text)
+    ):
+        spans += _occurrences(text, *_sounds(text), known.sounds)
     return spans
 
 

@@ -9,6 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from crawler.privacy import mask
+from crawler.privacy_clues import Clues, read_clues
+from crawler.privacy_patterns import find_hits
+from crawler.privacy_views import build_view, fold
 
 PER_CLASS = 400
 WANTED = 0.99
@@ -277,3 +280,17 @@ def test_ordinary_listings_are_left_alone() -> None:
         if mask(text) != text:
             touched.append((text, mask(text)))
     assert len(touched) <= 10, f"{len(touched)} of 2000 touched, for example {touched[:10]}"
+
+
+@pytest.mark.parametrize("name", sorted(MAKERS))
+def test_no_finder_misses_for_want_of_a_clue(name: str) -> None:
+    """Finders are only run where a text shows their signs: running all of them must find the same."""
+    every = Clues(
+        mail_host=True, link_host=True, messenger=True, spoken=True, longest=1_000, fours=True, long_numbers=1_000,
+        compass=True, digits=1_000,
+    )  # fmt: skip
+    rng = random.Random(f"clues-{name}")
+    for _ in range(PER_CLASS):
+        text = rng.choice(CARRIERS).format(MAKERS[name](rng)) + rng.choice(("", " ", "\n")) + rng.choice(REST)
+        view = build_view(text, fold(text))
+        assert list(find_hits(view, read_clues(view.text))) == list(find_hits(view, every)), text
