@@ -1,7 +1,7 @@
 """What points at a person in a text: e-mail, handles, phones, wallets, onion links, PGP, coordinates, links.
 
 Each finder takes a View and yields (class, start, end) in the view's own places. All are linear: they start from a sign
-(`@`, a run of digits, a keyword), look a bounded way around it, and are run only where `crawler.privacy_clues` shows it.
+(`@`, a run of digits, a keyword), look a bounded way around it, and run only where `crawler.privacy_clues` shows that.
 """
 
 from __future__ import annotations

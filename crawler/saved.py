@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import io
 import lzma
+import posixpath
 import re
 import tarfile
 import zipfile
@@ -30,6 +31,8 @@ from crawler.items import Page
 MAX_PAGE = 10_000_000
 """Largest page in bytes, unpacked."""
 _PAGES = (".html", ".htm", ".xhtml", ".php", ".asp", ".aspx", "")
+_PLAIN = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)*")
+"""Most names: nothing has to be taken out of them."""
 _PIECE = 2**16
 _DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error, lzma.LZMAError, RuntimeError, ValueError
@@ -64,9 +67,15 @@ class SavedPage:
 
 def plain_name(name: str) -> str:
     """A member's name without drive, root, dot segments or control characters: `../../etc/x` becomes `etc/x`."""
+    if _PLAIN.fullmatch(name):
+        return name[-400:]
     clean = "".join(char for char in name.replace("\\", "/") if char.isprintable())
     parts = [part for part in PurePosixPath(clean).parts if part not in {"/", "..", "."} and not part.endswith(":")]
     return "/".join(parts)[-400:] or "unnamed"
+
+
+def _suffix(name: str) -> str:
+    return posixpath.splitext(name)[1].lower().removesuffix(".")
 
 
 def iter_saved_pages(paths: Iterable[Path], identities: Identities = ()) -> Iterator[SavedPage]:
@@ -150,7 +159,7 @@ def _iter_zip(file: Path) -> Iterator[SavedPage]:
     with zipfile.ZipFile(file) as archive:
         for member in sorted(archive.infolist(), key=lambda info: info.filename):
             name = plain_name(member.filename)
-            if member.is_dir() or PurePosixPath(name).suffix.lower() not in _PAGES:
+            if member.is_dir() or _suffix(name) not in _PAGES:
                 continue
             if member.file_size > MAX_PAGE:
                 yield SavedPage(name=name, refused=_too_large(member.file_size))
@@ -167,7 +176,7 @@ def _iter_tar(file: Path) -> Iterator[SavedPage]:
     with tarfile.open(file, "r:*") as archive:
         for member in archive:
             name = plain_name(member.name)
-            if not member.isreg() or PurePosixPath(name).suffix.lower() not in _PAGES:
+            if not member.isreg() or _suffix(name) not in _PAGES:
                 continue  # links and devices are nothing to read
             if member.size > MAX_PAGE:
                 yield SavedPage(name=name, refused=_too_large(member.size))

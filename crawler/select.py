@@ -5,6 +5,7 @@ Values are texts with white space collapsed (NBSP and the like too); with `lines
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
@@ -27,8 +28,12 @@ _BLOCKS = frozenset(
 )
 _HIDDEN = frozenset({"script", "style", "noscript", "template", "head", "title"})
 _TRANSLATOR = HTMLTranslator()
+_REGEXP = {"re": "http://exslt.org/regular-expressions"}
 _GROUPED = re.compile(r"[+]?\d{1,3}(?:[ ,.'’]\d{3})+|[+]?\d+")
 _REAL = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
+
+
+_SPACE = re.compile(r"\s+")
 
 
 def squeeze(text: str) -> str:
@@ -37,7 +42,10 @@ def squeeze(text: str) -> str:
 
 
 def _is_preformatted(node: Tree) -> bool:
-    return node.tag in {"pre", "textarea"} or "pre" in (node.get("style") or "").partition("white-space:")[2][:9]
+    if node.tag in {"pre", "textarea"}:
+        return True
+    style = node.get("style")
+    return style is not None and "pre" in style.partition("white-space:")[2][:9]
 
 
 def _walk(element: Tree, pieces: list[str]) -> None:
@@ -46,7 +54,7 @@ def _walk(element: Tree, pieces: list[str]) -> None:
 
     def put(text: str | None, keep: bool) -> None:
         if text:
-            pieces.append(text if keep else re.sub(r"\s+", " ", text))
+            pieces.append(text if keep else _SPACE.sub(" ", text))
 
     def enter(node: Tree, keep: bool) -> None:
         keep = keep or _is_preformatted(node)
@@ -86,16 +94,10 @@ def text_of(element: Tree) -> str:
     return squeeze(text) if "\n" in text else text
 
 
-def _is_utf8(body: bytes) -> bool:
-    try:
-        body.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-_PARSER = html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True)
+_PARSER = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True)
 """Made once, not for every page."""
+_PARSER.set_element_class_lookup(etree.ElementDefaultClassLookup(element=html.HtmlElement))  # one class, found in C
+_OTHER_CHARSET = re.compile(r"charset(?!\s*=\s*[\"']?utf-?8\b)", re.IGNORECASE)
 
 
 def parse_html(body: bytes, *, content_type: str = "", encoding: str | None = None) -> Tree | None:
@@ -104,9 +106,27 @@ def parse_html(body: bytes, *, content_type: str = "", encoding: str | None = No
     Its encoding: BOM, header; UTF-8 where it is that beyond doubt, whatever it says itself (sites declare ISO-8859-1
     and send UTF-8); <meta>; else `encoding`, UTF-8, cp1252 (the first that decodes).
     """
-    if "charset" not in content_type.lower() and not body.isascii() and _is_utf8(body):
-        content_type = "text/html; charset=utf-8"
+    utf8 = None if _OTHER_CHARSET.search(content_type) else _as_utf8(body)
+    if utf8 is None:
+        utf8 = _recode(body, content_type, encoding)
+    if not utf8:
+        return None
+    tree: Tree | None = etree.fromstring(utf8, _PARSER)
+    return tree
 
+
+def _as_utf8(body: bytes) -> bytes | None:
+    """The body, if it is UTF-8 as it stands; b"" where nothing is in it."""
+    if b"\0" in body or body.startswith(codecs.BOM_UTF8):
+        return None
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return b"" if not text or text.isspace() else body
+
+
+def _recode(body: bytes, content_type: str, encoding: str | None) -> bytes:
     def guess(raw: bytes) -> str:
         for name in filter(None, (encoding, "utf-8")):
             try:
@@ -118,13 +138,7 @@ def parse_html(body: bytes, *, content_type: str = "", encoding: str | None = No
 
     _, text = html_to_unicode(content_type or None, body, auto_detect_fun=guess)
     text = text.replace("\0", "")
-    if not text.strip():
-        return None
-    try:
-        tree = html.document_fromstring(text.encode("utf-8", "replace"), parser=_PARSER)
-    except etree.ParserError:
-        return None
-    return tree
+    return text.encode("utf-8", "replace") if text.strip() else b""
 
 
 def parse_count(text: str) -> int | None:
@@ -153,13 +167,16 @@ class Compiled:
                 path = selector.xpath
                 if path is None and selector.css is not None:
                     path = _TRANSLATOR.css_to_xpath(selector.css, prefix="descendant-or-self::")
-                self._find = etree.XPath(path or "", namespaces={"re": "http://exslt.org/regular-expressions"})
+                regexp = "re:" in (path or "")  # costs something with every call
+                self._find = etree.XPath(path or "", namespaces=_REGEXP if regexp else None, regexp=regexp)
             except (etree.XPathError, SyntaxError, ValueError) as error:
                 written = selector.css or selector.xpath
                 raise UsageError(f"{written!r} is not a selector ({error}).", remedy="Correct it there.") from error
         self._url = None if selector.url is None else re.compile(selector.url)
         self._cut = None if selector.re is None else re.compile(selector.re, re.DOTALL)
         self._split = None if selector.split is None else re.compile(selector.split)
+        self._plain = self._cut is None and self._split is None and not selector.values
+        self._shown = lines_of if selector.lines else text_of
 
     def raw(self, tree: Tree) -> list[object]:
         if self._find is None:
@@ -185,20 +202,23 @@ class Compiled:
     def matches(self, tree: Tree) -> bool:
         return bool(self.raw(tree))
 
-    def _strings(self, tree: Tree, url: str) -> Iterator[str]:
+    def _strings(self, tree: Tree, url: str) -> list[str]:
+        """What stands there, as yet uncut; without ends of white space."""
+        strings: list[str] = []
         if self.selector.text is not None:
-            yield self.selector.text
+            strings.append(self.selector.text.strip())
         elif self._url is not None:
             match = self._url.search(url)
             if match:
-                yield match.group(1 if self._url.groups else 0) or ""
+                strings.append((match.group(1 if self._url.groups else 0) or "").strip())
         for node in self.raw(tree):
             if isinstance(node, html.HtmlElement):
-                yield lines_of(node) if self.selector.lines else text_of(node)
+                strings.append(self._shown(node))
             elif isinstance(node, float):
-                yield str(int(node)) if node.is_integer() else str(node)
+                strings.append(str(int(node)) if node.is_integer() else str(node))
             else:
-                yield str(node) if self.selector.lines else squeeze(str(node))
+                strings.append(str(node).strip() if self.selector.lines else squeeze(str(node)))
+        return strings
 
     def read(self, tree: Tree, url: str = "") -> tuple[list[str], bool]:
         """(values in the page's order, whether something is unread).
@@ -206,15 +226,15 @@ class Compiled:
         Unread: nothing was found though the field is not optional, or what was found could not be cut. A value that
         `values` maps to the empty text is read, and means 'not stated'.
         """
+        strings = [string for string in self._strings(tree, url) if string]
+        if self._plain:
+            return strings, not (strings or self.optional)
         values: list[str] = []
-        failed, found = False, False
-        for string in self._strings(tree, url):
-            value = string.strip()
-            if not value:
-                continue
-            found = True
+        failed = False
+        for string in strings:
+            value = string
             if self._cut is not None:
-                match = self._cut.search(value)
+                match = self._cut.search(string)
                 value = (match.group(1 if self._cut.groups else 0) or "").strip() if match else ""
                 failed = failed or not value
             for piece in self._split.split(value) if self._split else (value,):
@@ -222,7 +242,7 @@ class Compiled:
                 part = self.selector.values.get(part, part)
                 if part:
                     values.append(part)
-        return values, not values and (failed or not (found or self.optional))
+        return values, not values and (failed or not (strings or self.optional))
 
     def texts(self, tree: Tree, url: str = "") -> list[str]:
         """Values, in the page's order, empty ones left out."""
