@@ -16,7 +16,7 @@ class Pages(PageObject):
         """'от 3 690 руб / 2г' and a list of places. The price is the lowest of the listing: with several places it is
         not said which one it belongs to, so that it makes an offer of its own, and each place one without a price."""
         shown = node.xpath(".//span[@class='price']")
-        price, _, quantity = text_of(shown[0]).removeprefix("от ").partition(" / ") if shown else ("", "", "")
+        price, _, quantity = text_of(shown[0]).removeprefix("от").strip().partition(" / ") if shown else ("", "", "")
         if not price:
             unread["offer.price"] += 1
         places = [text for text in map(text_of, node.xpath(".//ul[contains(@class, 'i_location')]/li")) if text]
