@@ -1,5 +1,7 @@
 """A live crawl with everything on (page objects, masking, log, journal, readings, archive) against Scrapy that only
-fetches the same pages, through the same private Tor network and onion service, in turns.
+fetches the same pages, through the same private Tor network and onion service, in turns. Scrapy fetches twice: with its
+own default of 100 workers for what a page leads to, and with the one that we set (it has nothing for them to do, yet
+makes them for every page).
 
     python bench/crawl_live.py --listings 1000 --rounds 2
 """
@@ -54,17 +56,26 @@ class Fetcher(Spider):
         Fetcher.got += response.status == 200
 
 
-async def fetch_only(market: Market, transport: Tor | Loopback, listings: int) -> tuple[float, float]:
+Rates = tuple[float, float]
+"""Pages per second of wall clock and of processor time."""
+SCRAPY_ITEMS = 100
+
+
+async def fetch_only(
+    market: Market, transport: Tor | Loopback, listings: int, items: int | None = None
+) -> Rates:
     settings = ScrapySettings()
     settings.setmodule(importlib.import_module("crawler.settings"), priority="project")
     settings.update(market_settings(market, transport), priority=LOCK)
+    if items is not None:
+        settings.set("CONCURRENT_ITEMS", items, priority=LOCK)
     Fetcher.got = 0
     begun, cpu = time.perf_counter(), time.process_time()
     await AsyncCrawlerRunner(settings).crawl(Fetcher, base=transport.bases[0], listings=listings)
     return Fetcher.got / (time.perf_counter() - begun), Fetcher.got / (time.process_time() - cpu)
 
 
-async def whole(market: Market, transport: Any, folder: Path, moment: datetime) -> tuple[float, float]:
+async def whole(market: Market, transport: Any, folder: Path, moment: datetime) -> Rates:
     begun, cpu = time.perf_counter(), time.process_time()
     done = await run_crawl(
         Settings(data_dir=folder), Planned(market, transport, PageObject(market)),
@@ -83,16 +94,18 @@ def main() -> None:
     parser.add_argument("--direct", action="store_true", help="Over loopback, without Tor: what our own work costs.")
     given = parser.parse_args()
     market = bench_market(given.in_flight)
-    ours, theirs = [], []
+    ours, theirs, lean = list[Rates](), list[Rates](), list[Rates]()
     with serve(given.listings) as port, tempfile.TemporaryDirectory(prefix="dropline-bench-") as scratch:
 
         def measure(transport: Any) -> None:
             for number in range(given.rounds):
                 # a folder a round: nothing is known, every listing's own page is read
-                theirs.append(asyncio.run(fetch_only(market, transport, given.listings)))
+                theirs.append(asyncio.run(fetch_only(market, transport, given.listings, SCRAPY_ITEMS)))
                 moment = NOW + timedelta(days=number)
                 ours.append(asyncio.run(whole(market, transport, Path(scratch) / str(number), moment)))
-                print(f"round {number + 1}: fetch only {theirs[-1][0]:,.0f} pages/s, everything {ours[-1][0]:,.0f}")
+                lean.append(asyncio.run(fetch_only(market, transport, given.listings)))
+                print(f"round {number + 1}: fetch only {theirs[-1][0]:,.0f} and {lean[-1][0]:,.0f} pages/s,"
+                      f" everything {ours[-1][0]:,.0f}", flush=True)  # fmt: skip
 
         if given.direct:
             measure(Loopback(f"http://127.0.0.1:{port}", demo=True))
@@ -100,8 +113,9 @@ def main() -> None:
             with TorNetwork() as network:
                 measure(Tor(network.socks_address, (network.publish(port),)))
     for at, name in ((0, "wall clock"), (1, "processor time")):
-        one, other = median(rate[at] for rate in ours), median(rate[at] for rate in theirs)
-        print(f"{name}: everything {one:,.0f} pages/s, fetch only {other:,.0f} pages/s: {one / other:.2f}")
+        one, other, bare = (median(rate[at] for rate in rates) for rates in (ours, theirs, lean))
+        print(f"{name}: everything {one:,.0f} pages/s, fetch only {other:,.0f} pages/s: {one / other:.2f};"
+              f" with one worker {bare:,.0f}: {one / bare:.2f}")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -172,6 +172,7 @@ class Compiled:
             except (etree.XPathError, SyntaxError, ValueError) as error:
                 written = selector.css or selector.xpath
                 raise UsageError(f"{written!r} is not a selector ({error}).", remedy="Correct it there.") from error
+        self._last: tuple[Tree, list[object]] | None = None
         self._url = None if selector.url is None else re.compile(selector.url)
         self._cut = None if selector.re is None else re.compile(selector.re, re.DOTALL)
         self._split = None if selector.split is None else re.compile(selector.split)
@@ -182,18 +183,20 @@ class Compiled:
         if self._find is None:
             return []
         found = self._find(tree)
-        if isinstance(found, list):
-            return found
-        return [] if found is False or found in ("", None) else [found]
+        if not isinstance(found, list):
+            found = [] if found is False or found in ("", None) else [found]
+        self._last = (tree, found)
+        return found
 
     def nodes(self, tree: Tree) -> list[Tree]:
         """Matching elements (texts and attributes are left out)."""
         return [node for node in self.raw(tree) if isinstance(node, html.HtmlElement)]
 
     def touched(self, tree: Tree) -> list[Tree]:
-        """Matching elements, and those that matching texts and attributes belong to."""
+        """Matching elements, and those that matching texts and attributes belong to; as `raw` found them, where it was
+        last asked about this very element."""
         found = []
-        for one in self.raw(tree):
+        for one in self._last[1] if self._last is not None and self._last[0] is tree else self.raw(tree):
             node = one if isinstance(one, html.HtmlElement) else getattr(one, "getparent", lambda: None)()
             if isinstance(node, html.HtmlElement):
                 found.append(node)

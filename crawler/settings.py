@@ -53,6 +53,9 @@ AUTOTHROTTLE_ENABLED = True
 AUTOTHROTTLE_MAX_DELAY = 120.0
 CONCURRENT_REQUESTS = 2
 CONCURRENT_REQUESTS_PER_DOMAIN = 2
+CONCURRENT_ITEMS = 1
+"""What a page led to is queued, one request after another, which takes no time. Scrapy's default are a hundred workers,
+tasks that it makes anew for every page."""
 DOWNLOAD_DELAY = 2.0
 # What Tor Browser sends: an own name would tell the site who is watching.
 USER_AGENT = "Mozilla/5.0 (Windows NT 10.0; rv:140.0) Gecko/20100101 Firefox/140.0"

@@ -6,7 +6,7 @@ import re
 
 from crawler.items import Listing, Page
 from crawler.pages import PageObject
-from crawler.select import Tree, text_of
+from crawler.select import Tree, parse_count, text_of
 
 _MORE = re.compile(r"And ([\d,. ]*\d) more rating", re.IGNORECASE)
 
@@ -35,4 +35,4 @@ def _count_ratings(tree: Tree) -> int | None:
         return None
     shown = len(blocks[0].xpath(".//td[contains(@class, 'ratingText')]"))
     more = _MORE.search(text_of(blocks[0].getparent()))
-    return shown + (int(re.sub(r"\D", "", more.group(1))) if more else 0)
+    return shown + ((parse_count(more.group(1)) or 0) if more else 0)
