@@ -26,6 +26,7 @@ class Beginnings:
         longer = [pair for pair in pairs if pair[0] not in looked_at]
         self._alone = add(looked_at, codes)
         self._first, self._second = add(first for first, _ in longer), add(second for _, second in longer)
+        self._pairs = frozenset(longer)
         self._reach = reach
 
     def find(self, doc: Doc) -> list[int]:
@@ -40,7 +41,7 @@ class Beginnings:
             if not bits & waited:
                 continue
             # between the first word and the second stands no other word
-            if bits & second and token - begun <= reach and newest < begun:
+            if bits & second and token - begun <= reach and newest < begun and self._go_together(doc, begun, token):
                 newest = begun
                 looked.append(begun)
             if bits & alone:
@@ -52,3 +53,7 @@ class Beginnings:
                     newest = token  # `на\u200bмагните`: both words in one token
                     looked.append(token)
         return looked
+
+    def _go_together(self, doc: Doc, begun: int, token: int) -> bool:
+        one, other = word_at(doc, begun).replace("ё", "е"), word_at(doc, token).replace("ё", "е")
+        return (one, other) in self._pairs or not (one.isalpha() and other.isalpha())

@@ -86,6 +86,7 @@ _BEHIND_FROM = re.compile(r"[ \-–]{0,2}(?:stock|vendor|seller|based|supplier|w
 _DOMESTIC = re.compile(r"\b(?:domestic|within|inside|free|fast)\W+(?:the\W+)?$")
 _LISTED = _compile(r"(?:[\s,/&+;|]|and|or|и|или|\bthe\b|\([a-z]{2}\)){1,6}")
 _ARROW = _compile(r"[\s\])]*(?:[-–—=]*[>→➡➔»⇒]+️?|\bto\b|[-–—]{2,})[\s\[(]*|2")
+_TO_ALONE = _compile(r"\s+to\s+")
 _DASH = _compile(r"\s?[-–—]\s?")
 _TO_WORD = _compile(r"\bto\W+(?:the\W+)?$")
 _CUES = (
@@ -100,9 +101,75 @@ _SHORT_CUE = re.compile(r"\bno\b|\bnot\b|\bне\b|из\s*[/и,]\s*по")
 _PREPOSITION = re.compile(r"\b(?:from|in|of|из|с|со|в|во)\W")
 _LAST_WORD = re.compile(r"[^\W\d_]+,?\s+$")
 _INSIDE = re.compile(r"\s+(?:in|within|inside)\b")
-_BRACKET = re.compile(r"[\[(]\s*$")
-_EDGE = re.compile(r"(?:^|[|\n\[({•*!►,;~✅★☆-])\s*$")
+_BRACKETS = frozenset("[(")
+_BRACKET_CLOSED = re.compile(r"\s*[\])]")
+_EDGES = frozenset("|[({•*!►,;~✅★☆-")
 _EDGE_RIGHT = re.compile(r"\s*(?:$|[|\n\])}•*!►,;~✅★☆.-])")
+
+
+_WORDS = re.compile(r"\w+")
+_THE_WORDS = frozenset({
+    "the", "all", "of", "only", "anywhere", "г", "всю", "всей", "всем", "территории", "территорию", "город", "города",
+    "регионы", "регионам",
+})  # fmt: skip
+_EXCEPT_ENDS = frozenset({
+    "to", "for", "from", "except", "excepting", "exception", "exceptions", "excluding", "excl", "not", "no", "delivery",
+    "orders", "than", "send", "deliver", "кроме", "отправки", "в", "во", "по", "исключая", "исключением",
+})  # fmt: skip
+_FROM_ENDS = frozenset({"from", "out", "ex", "из", "с", "со", "in", "в", "at", "location", "country", "склад"})
+_TO_ENDS = frozenset({
+    "to", "within", "in", "across", "throughout", "inside", "for", "по", "в", "во", "до", "на", "destination",
+    "destinations", "free", "fast", "discreet", "бесплатно", "только", "и", "is",
+})  # fmt: skip
+_SHIPS = re.compile(_SHIP)
+_IN_ENDS = frozenset({"in", "of", "from"})
+_IN_RUSSIAN = frozenset({"в", "во"})
+_DOMESTIC_ENDS = frozenset({"domestic", "within", "inside", "free", "fast"})
+_ORIGIN_STEMS = (
+    "импорт", "import", "прив", "завез", "родом", "прям", "straight", "direct", "сорт", "made", "произв", "product",
+    "grown", "harvest", "lab", "лаборатори", "сделан", "fresh", "brought", "почт", "post", "mail",
+)  # fmt: skip
+"""Words that the pattern of that name may end with before `_THE`, or needs among the last `_ORIGIN_WORDS`: a look at
+the last words spares most of the searching."""
+_ORIGIN_WORDS = 5
+
+
+class _Left:
+    """The line before a place, at most 60 code points of it, in lower case: patterns that minded the case would be many
+    times slower."""
+
+    __slots__ = ("end", "last", "text", "words")
+
+    def __init__(self, text: str, start: int) -> None:
+        left = text[max(0, start - 60) : start]
+        self.text = left[left.rfind("\n") + 1 :].lower()
+        self.words: list[str] = _WORDS.findall(self.text)
+        self.last = self.words[-1] if self.words else ""
+        self.end = self.end_before(len(self.words))
+
+    def end_before(self, number: int) -> str:
+        """The last of the first `number` words that is none of `_THE`."""
+        words = self.words
+        for at in range(number - 1, -1, -1):
+            if words[at] not in _THE_WORDS:
+                return words[at]
+        return ""
+
+    def is_origin(self) -> bool:
+        return _has_any(" ".join(self.words[-_ORIGIN_WORDS:]), _ORIGIN_STEMS) and _ORIGIN.search(self.text) is not None
+
+    def is_from(self) -> bool:
+        return self.end in _FROM_ENDS and _FROM.search(self.text) is not None
+
+    def is_from_behind_name(self) -> bool:
+        """`from Birmingham UK`"""
+        if self.end_before(len(self.words) - 1) not in _FROM_ENDS:
+            return False
+        return _FROM.search(_LAST_WORD.sub("", self.text)) is not None
+
+    def is_edge(self) -> bool:
+        left = self.text.rstrip()
+        return not left or left[-1] in _EDGES
 
 
 def give_roles(text: str, hits: list[Hit], offset: int) -> list[FoundRegion]:
@@ -131,27 +198,27 @@ def give_roles(text: str, hits: list[Hit], offset: int) -> list[FoundRegion]:
 def _roles_of(
     text: str, before: Hit | None, role_before: tuple[str, ...], hit: Hit, after: Hit | None
 ) -> tuple[str, ...]:
-    left = text[max(0, hit.start - 60) : hit.start]
-    left = left[left.rfind("\n") + 1 :].lower()  # patterns that minded the case would be many times slower
     right = text[hit.end : hit.end + 40].lower()
     if hit.code == "WORLD" and _INSIDE.match(right):
         return ()  # `anywhere in the USA`
     if after is not None and _is_pair(text, hit, after):
         return ("from",)
-    if before is not None and role_before == ("from",) and _is_pair(text, before, hit):
-        return ("to",)
-    beside = before is not None and not text[before.end : hit.start].strip()
-    if beside and hit.code == "WORLD" and role_before == ("from",):
-        return ("to",)  # `shipped from Singapore worldwide`
-    inherits = role_before and (role_before != ("place",) or hit.kind not in _LANDS)
-    if before is not None and inherits and _LISTED.fullmatch(text, before.end, hit.start):
-        return role_before
-    if _has_cue(left) and (role := _role_by_shipping(hit, left)) is not None:
+    if before is not None and role_before:
+        if role_before == ("from",):
+            if _is_pair(text, before, hit):
+                return ("to",)
+            if hit.code == "WORLD" and not text[before.end : hit.start].strip():
+                return ("to",)  # `shipped from Singapore worldwide`
+        inherits = role_before != ("place",) or hit.kind not in _LANDS
+        if inherits and _LISTED.fullmatch(text, before.end, hit.start):
+            return role_before
+    left = _Left(text, hit.start)
+    if (role := _role_by_shipping(hit, left)) is not None:
         return role
     if hit.kind in ("settlement", "region", "district"):
-        if not _PREPOSITION.search(left[-12:]):
+        if not _PREPOSITION.search(left.text[-12:]):
             return ("place",)
-        return () if _ORIGIN.search(left) else ("from",) if _RUSSIAN_FROM.search(left) else ("place",)
+        return () if left.is_origin() else ("from",) if _RUSSIAN_FROM.search(left.text) else ("place",)
     if hit.kind == "far":
         return ()
     return _role_of_country(hit, left, right)
@@ -168,47 +235,61 @@ def _has_any(left: str, words: tuple[str, ...]) -> bool:
     return False
 
 
-def _role_by_shipping(hit: Hit, left: str) -> tuple[str, ...] | None:
+def _role_by_shipping(hit: Hit, left: _Left) -> tuple[str, ...] | None:
     """The role that a word of shipping, stock or exception gives; None where there is none."""
-    if _has_any(left, _EXCEPT_WORDS) and _EXCEPT.search(left):
+    text, end, last = left.text, left.end, left.last
+    excepted = end in _EXCEPT_ENDS or "ship" in end
+    sent = end in _TO_ENDS or _SHIPS.search(end) is not None
+    if not (excepted or sent or hit.short or end in _FROM_ENDS or last in _IN_ENDS or last.endswith("по")):
+        return None
+    if not _has_cue(text):
+        return None
+    if excepted and _has_any(text, _EXCEPT_WORDS) and _EXCEPT.search(text):
         return ("except",)
-    if _BOTH.search(left):
+    if last.endswith("по") and _BOTH.search(text):
         return ("from", "to")
-    if _FROM.search(left) or (hit.short and _FROM.search(_LAST_WORD.sub("", left))):
-        return ("from",)  # `from Birmingham UK`
-    if hit.kind in ("settlement", "district") and _IN.search(left):
-        return ("place",)
-    if _SERVICE.search(left):
-        return ()
-    if _TO.search(left) and not _CARRIER.search(left):
+    if left.is_from() or (hit.short and left.is_from_behind_name()):
+        return ("from",)
+    if last in _IN_ENDS:
+        if hit.kind in ("settlement", "district") and _IN.search(text):
+            return ("place",)
+        if _SERVICE.search(text):
+            return ()
+    if sent and _TO.search(text) and not _CARRIER.search(text):
         return ("to",)
     return None
 
 
-def _role_of_country(hit: Hit, left: str, right: str) -> tuple[str, ...]:
+def _role_of_country(hit: Hit, left: _Left, right: str) -> tuple[str, ...]:
     """A country or area without a verb of shipping before it."""
-    if hit.code == "WORLD" and not _ORIGIN.search(left):
-        if _BEHIND_TO.match(right) or (_EDGE.search(left) and _EDGE_RIGHT.match(right)):
+    text = left.text
+    if hit.code == "WORLD" and not left.is_origin():
+        if _BEHIND_TO.match(right) or (left.is_edge() and _EDGE_RIGHT.match(right)):
             return ("to",)
         return ()
-    if _BEHIND_FROM.match(right) or (_ORIGIN_LABEL.search(left) and "destination" in right):
+    if _BEHIND_FROM.match(right) or ("destination" in right and _ORIGIN_LABEL.search(text)):
         return ("from",)
-    if (hit.short or hit.code in _POSTAL) and _PLAIN_FROM.search(left) and _BEHIND_PLAIN.match(right):
+    if left.end == "from" and (hit.short or hit.code in _POSTAL) and (
+        _PLAIN_FROM.search(text) and _BEHIND_PLAIN.match(right)
+    ):
         return ("from",)  # `from UK, ships worldwide`
-    if _BEHIND_TO.match(right) and not _ORIGIN.search(left):
+    if _BEHIND_TO.match(right) and not left.is_origin():
         return ("to",)
-    if hit.code == "EU" and _RUSSIAN_OVER.search(left):
+    over = (hit.code == "EU" or hit.code in NEAR) and "по" in text and _RUSSIAN_OVER.search(text) is not None
+    if hit.code == "EU" and over:
         return ("to",)
     if hit.code in NEAR:
-        if _RUSSIAN_OVER.search(left):
+        if over:
             return ("to",) if hit.code == "RU" else ("place",)
-        if _RUSSIAN_IN.search(left) and not _ORIGIN.search(left):
+        if not _IN_RUSSIAN.isdisjoint(left.words[-2:]) and _RUSSIAN_IN.search(text) and not left.is_origin():
             return ("place",)
-        if _EDGE.search(left) and _EDGE_RIGHT.match(right) and not hit.short:
+        if left.is_edge() and _EDGE_RIGHT.match(right) and not hit.short:
             return ("place",)
-    if hit.short and _BRACKET.search(left) and re.match(r"\s*[\])]", right):
+    if hit.short and text.rstrip()[-1:] in _BRACKETS and _BRACKET_CLOSED.match(right):
         return ("to",) if hit.code == "EU" else ("from",)
-    if _DOMESTIC.search(left) and (hit.short or "domestic" in left[-12:]) and _EDGE_RIGHT.match(right):
+    if left.end in _DOMESTIC_ENDS and _DOMESTIC.search(text) and _EDGE_RIGHT.match(right) and (
+        hit.short or "domestic" in text[-12:]
+    ):
         return ("to",)
     return ()
 
@@ -219,7 +300,7 @@ def _is_pair(text: str, one: Hit, other: Hit) -> bool:
         return False
     if _ARROW.fullmatch(text, one.end, other.start):
         return True
-    if re.fullmatch(r"\s+to\s+", text[one.end : other.start], re.IGNORECASE):
+    if _TO_ALONE.fullmatch(text, one.end, other.start):
         return True
     left = text[max(0, one.start - 60) : one.start]
     return bool(_DASH.fullmatch(text, one.end, other.start)) and not _TO_WORD.search(left) and (

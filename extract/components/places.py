@@ -8,20 +8,18 @@ because there it is mostly the origin or the name of a product (`Moroccan hash`,
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
 import extract.components.stash  # noqa: F401  (registers dropline_stash beside dropline_places)
+from extract.beginnings import Beginnings
 from extract.found import FoundRegion, found
 from extract.gazetteer import Gazetteer, load_gazetteer, read_words
-from extract.marks import Following, lower_word, marked, stretches_of
+from extract.marks import Following, lower_word, stretches_of
 from extract.place_lexicon import NEAR, Name, load_lexicon, read_codes
 from extract.place_roles import EXCEPT_IN_FIELD, Hit, give_roles
-from extract.tokenizer import tokenizer_of
 
 _WORD = re.compile(r"[^\W\d_]+")
 _GAP = re.compile(r"(?:[ .]{0,2}|\s?[-–‑]\s?|'|\. ?-)")
@@ -35,8 +33,8 @@ _ISOLATED_RIGHT = re.compile(r"[\s\W]*?(?:$|[|\n\])},;/•*!.-]|\d)")
 _CODE_LEFT = re.compile(r"(?:[>→➡\[(2-]|[A-Z]{2},)\s?$")
 _CODE_RIGHT = re.compile(r"\s?(?:[>→➡\])]|->)|, ?[A-Z]{2}(?![^\W\d_])")
 LONGEST = 50_000
-REACH = 25
-"""Tokens from the first word of a name to its last: up to seven words with up to three signs between two."""
+REACH = 4
+"""Tokens from one word of a name to the next: up to three signs between two."""
 
 
 class Places:
@@ -52,23 +50,15 @@ class Places:
             self._single[first] = [one for one in names if not one.rest]
             for second in {one.rest[0] for one in names if one.rest}:
                 self._pairs[first, second] = [one for one in names if not one.rest or one.rest[0] == second]
+        self._longer = frozenset(first for first, _ in self._pairs)
         self._codes = read_codes()
         self._code_words = read_words("codes-words")
-        # most words that begin a name are common ones (`по` всему миру, `новый` Оскол): they are looked at only where
-        # the rarest word of such a name follows
-        iter_names = self.lexicon.items()
-        counts = Counter(word for first, names in iter_names for one in names for word in (first, *one.rest))
-        telling = (
-            min((first, *one.rest), key=lambda word: (counts[word], -len(word)))
-            for first, names in iter_names for one in names if one.rest
-        )
-        add = tokenizer_of(nlp).add_mark
-        self._alone = add((first for first, names in iter_names if any(not one.rest for one in names)), self._codes)
-        self._first, self._telling = add(self.lexicon), add(telling)
+        alone = (first for first, names in self._single.items() if names)
+        self._starts = Beginnings(nlp, alone, self._pairs, REACH, self._codes)
 
     def __call__(self, doc: Doc) -> Doc:
         seen = found(doc)
-        tokens = self._tokens(doc)
+        tokens = self._starts.find(doc)
         for field in seen.fields:
             if field.name in _TEXT:
                 if tokens:
@@ -109,19 +99,6 @@ class Places:
         hits = list(self._find(text, ((0, len(text)),) if stretches is None else stretches))
         return give_roles(text, hits, offset) if hits else []
 
-    def _tokens(self, doc: Doc) -> list[int]:
-        """The tokens at which `read_text` has to look: names of one word, and beginnings of longer ones with their
-        rarest word in reach."""
-        alone, telling = marked(doc, self._alone), marked(doc, self._telling)
-        if not telling:
-            return alone
-        looked = set(alone)
-        for first in marked(doc, self._first):
-            following = bisect_left(telling, first)
-            if following < len(telling) and telling[following] - first <= REACH:
-                looked.add(first)
-        return sorted(looked)
-
     def _find(self, text: str, stretches: Iterable[tuple[int, int]]) -> Iterator[Hit]:
         free = 0
         for start, end in stretches:
@@ -137,8 +114,9 @@ class Places:
         single = self._single.get(first)
         if single is not None:
             following = Following(text, word.end())
-            for name in self._pairs.get((first, following.second()), single):
-                end = following.end_of(name.rest, _GAP)
+            names = self._pairs.get((first, following.second()), single) if first in self._longer else single
+            for name in names:
+                end = following.end_of(name.rest, _GAP) if name.rest else word.end()
                 if end is not None and self._counts(text, name, start, end):
                     return Hit(name.code, name.kind, start, end, raw in self._codes)
         code = self._codes.get(raw)
