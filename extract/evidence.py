@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from spacy.tokens import Doc
 
 from extract.found import found
-from extract.quantity_rules import tidy
+from extract.number_literals import tidy
 from extract.terms import Match
 
 HUGE = 500

@@ -6,12 +6,14 @@ import csv
 from decimal import Decimal
 from functools import lru_cache
 from importlib.resources import files
+from itertools import product
 from typing import NamedTuple
 
 from config.errors import InputError
 
 _FROM_LATIN = str.maketrans("abcehkmoptxyu", "авсенкмортхуи")
 _TO_LATIN = str.maketrans("авсенкмортху", "abcehkmoptxy")
+_UNMIXED = {**{cyrillic: latin for latin, cyrillic in _FROM_LATIN.items()}, **_TO_LATIN}
 
 
 class UnitName(NamedTuple):
@@ -88,3 +90,25 @@ def find_currency(word: str) -> CurrencyName | None:
     if entry is None and not key.isascii() and len(key) > 1:
         entry = table.get(key.translate(_FROM_LATIN)) or table.get(key.translate(_TO_LATIN))
     return entry
+
+
+def unmixed(word: str) -> str:
+    """Equal for all spellings of a word, in lower case, that `find_unit` and `find_currency` hold for one."""
+    return word if word.isascii() else word.translate(_UNMIXED)
+
+
+@lru_cache(maxsize=1)
+def code_endings() -> frozenset[str]:
+    """The last three letters of every code of a currency that may stand before an amount, in all mixtures of scripts
+    and cases that `find_currency` knows."""
+    endings: set[str] = set()
+    for name, entry in currencies().items():
+        if entry.kind in {"symbol", "code"} and name.isalpha() and len(name) >= 3:
+            endings.update(map("".join, product(*map(_twins, name[-3:]))))
+    return frozenset(endings)
+
+
+def _twins(letter: str) -> set[str]:
+    """The letter and those that stand for it, small and capital."""
+    twins = {letter, *(chr(twin) for table in (_FROM_LATIN, _TO_LATIN) for twin in table if chr(table[twin]) == letter)}
+    return twins | {twin.upper() for twin in twins}

@@ -7,7 +7,8 @@ from decimal import Decimal
 from extract.found import FoundQuantity
 from extract.number_scan import scan
 from extract.number_tables import find_unit
-from extract.quantity_rules import build_quantity, read_quantities
+from extract.quantity_build import build_quantity
+from extract.quantity_rules import read_quantities
 
 
 def parse_quantity(text: str) -> FoundQuantity | None:

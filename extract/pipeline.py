@@ -23,8 +23,8 @@ from extract.terms import build_nlp_parts
 from extract.vocabulary import TABLES, Vocabulary, digest_tables, load_vocabulary
 
 COMPONENTS = (
-    "dropline_terms", "dropline_quantities", "dropline_prices", "dropline_purity", "dropline_places", "dropline_stash",
-    "dropline_substances", "dropline_form", "dropline_unknown", "dropline_kind",
+    "dropline_terms", "dropline_numbers", "dropline_places", "dropline_stash", "dropline_substances", "dropline_form",
+    "dropline_unknown", "dropline_kind",
 )  # fmt: skip
 WITH_TABLES = frozenset({"dropline_terms", "dropline_substances", "dropline_unknown", "dropline_kind"})
 LONGEST = 100_000

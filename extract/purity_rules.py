@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from extract.number_scan import Token
+from extract.number_context import Token
 
 _CUE_LEFT = re.compile(
     r"(?:purity|pure|чистот\w*|чистый|чист(?:ая|ое|ого|ой)|чистоган|uncut|clean|content|grade|ec|quality)"

@@ -50,7 +50,9 @@ PACKAGES = re.compile(
     r"[ \t\u00a0]{0,2}(?:по|of|x|х|@|each)[ \t\u00a0]{1,2}$",
     re.IGNORECASE,
 )
-VESSEL = re.compile(r"(?<!\w)(?:ампул\w*|амп|ampoules?|ampules?|amps?|vials?|флакон\w*|пузыр\w*)(?!\w)", re.IGNORECASE)
+VESSEL = re.compile(r"(?<!\w)(?:ампул\w*|амп|ampoules?|ampules?|amps?|vials?|флакон\w*|пузыр\w*)(?!\w)")
+VESSEL_STEMS = ("амп", "amp", "vial", "флакон", "пузыр")
+"""What each alternative of the pattern begins with; patterns that have stems are searched in lower case."""
 VESSEL_ML = 50
 SYRUP = re.compile(
     r"[ \t\u00a0-]{0,2}(?:[^\W\d_]+\W{1,2}){0,2}?"
@@ -69,10 +71,13 @@ LIST = re.compile(r"(?:[/,;&]|[ ]?(?:[-–—]|\.\.)[ ]?|[ ](?:и|или|до|or
 DOSE_LEFT = re.compile(
     r"(?:вес таб\w*|в (?:одной )?табл?\w*|таблетк\w*(?: по)?|доз\w*|dose\w*|dosage\w*|dosing|принимать|strength"
     r"|мощность"
-    r"|pills? weigh\w*|each (?:pill|tab|cap)\w*(?: \w+)?)[\s:=-]{0,3}(?:\d+[-–]?)?$",
-    re.IGNORECASE,
+    r"|pills? weigh\w*|each (?:pill|tab|cap)\w*(?: \w+)?)[\s:=-]{0,3}(?:\d+[-–]?)?$"
 )
-DOSE_TALK = re.compile(r"(?:\bdos(?:e|es|age|ing)\b|дозировк|\bдоза\b|принимать)[^\n]{0,24}$", re.IGNORECASE)
+DOSE_LEFT_STEMS = (
+    "вес таб", "в таб", "в одной таб", "таблетк", "доз", "dos", "принимать", "strength", "мощность", "pill", "each "
+)  # fmt: skip
+DOSE_TALK = re.compile(r"(?:\bdos(?:e|es|age|ing)\b|дозировк|\bдоза\b|принимать)[^\n]{0,24}$")
+DOSE_TALK_STEMS = ("dos", "доз", "принимать")
 DOSE_RIGHT = re.compile(
     r"[ \t]{0,2}(?:/|per|each|в|на|за)[ \t]{0,2}(?:1 )?"
     r"(?:tab|tablet|pill|cap|capsule|hit|blotter|unit|serving|gummy|табл?|таблетк|капс|марк|штук|шт|одн)\w*",
@@ -83,10 +88,13 @@ CONCENTRATION = re.compile(
 )
 NOT_GRAMS = re.compile(r"[/%:]|[ \t]?(?:days?|hours?|min|h\b|км|km|m\b|м\b|дн|час|ч\b|star|/|[$€£₽])", re.IGNORECASE)
 COUNTED = re.compile(
-    # to be searched in lower case: minding the case would take many times as long
     r"(?<!\w)(?:bars?|gummies|pills?|tabs?|tablets?|caps(?:ules)?|blisters?|pharma|edibles?|blotters?|xtc|ecstasy|extasy"
     r"|таблет\w*|таб|колёса|колеса|марк[аиу]|марок|капсул\w*|экстази|блистер\w*)(?!\w)"
 )
+COUNTED_STEMS = (
+    "bar", "gummies", "pill", "tab", "cap", "blister", "pharma", "edible", "blotter", "xtc", "ecstasy", "extasy", "таб",
+    "кол", "мар", "капсул", "экстази", "блистер",
+)  # fmt: skip
 NOT_TIMES = re.compile(
     r"[ \t]{0,2}(?:\d|(?:the|more|better|stronger|faster|as|cheaper|times)\b"
     r"|(?:filter|wash|distill|sift|siev|refin|recryst|cook|poten|extract|экстракт))",
@@ -113,16 +121,16 @@ AMOUNTS = SMALL | {
     "пятьдесят": "50", "сто": "100", "двести": "200", "пятьсот": "500", "тысяча": "1000", "thirty": "30", "forty": "40",
     "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90", "hundred": "100",
 }  # fmt: skip
+_ENGLISH = split_words("oz ounce pound lb gram g kilo kilogram kg ton tonne litre gallon")
+_PER = split_words(
+    "грамм гр г gram ounce oz pound lb kilo kg кило унцию шт штуку таблетку марку pill tablet tab unit piece"
+)
 WORDS = re.compile(
     r"(?<!\w)(?:"
     r"(?P<half>пол[- ]?)(?P<half_unit>грам+а?|кило(?:грамм?а?)?|литра|унции|таблетки)"
-    r"|(?P<english>half|quarter|eighth|third|sixteenth)"
-    r"(?:[ -](?:of[ ])?(?:an?[ ])?(?P<english_unit>oz|ounce|pound|lb|gram|g|kilo|kilogram|kg|ton|tonne|litre"
-    r"|gallon)s?)"
-    rf"|(?P<amount>{'|'.join(AMOUNTS)})"
-    r"[ -](?P<amount_unit>[^\W\d_]{1,12})"
-    r"|(?P<per>за|per|an|a|1 x)[ ](?P<per_unit>грамм|гр|г|gram|ounce|oz|pound|lb|kilo|kg|кило|унцию"
-    r"|шт|штуку|таблетку|марку|pill|tablet|tab|unit|piece)"
+    rf"|(?P<english>{'|'.join(PARTS)})(?:[ -](?:of[ ])?(?:an?[ ])?(?P<english_unit>{'|'.join(_ENGLISH)})s?)"
+    rf"|(?P<amount>{'|'.join(AMOUNTS)})[ -](?P<amount_unit>[^\W\d_]{{1,12}})"
+    rf"|(?P<per>за|per|an|a)[ ](?P<per_unit>{'|'.join(_PER)})"
     r"|(?P<of_unit>gram|ounce|pound|kilo)(?=[ ]of[ ])"
     r"|(?P<qp>(?i:qp)|q\.p\.)|(?P<eighth>(?:an[ ])?eighth|1/8th|1/8(?![\d/.,]))"
     r"|(?P<ball>8[ -]?ball|eight[ -]?ball|eightball)|(?P<teenth>teenth|teener)"
@@ -131,9 +139,13 @@ WORDS = re.compile(
 )
 STREET = {"eighth": ("0.125", "oz"), "ball": ("3.5", "g"), "teenth": ("0.0625", "oz")}
 """An '8 ball' is sold as 3.5 g; an eighth and a teenth are fractions of an ounce."""
-HINTS = AMOUNTS.keys() | PARTS.keys()
-HINTS |= set(split_words("за per a an qp q teenth teener eightball gram ounce pound kilo"))
+_HALVED = split_words("грам грама грамм грамма кило килограм килограма килограмм килограмма литра унции таблетки")
+LONE_HINTS = frozenset({*split_words("qp q eighth teenth teener eightball ball"), *(f"пол{unit}" for unit in _HALVED)})
+"""Those that may be all of a match, or its end."""
+HINTS = LONE_HINTS | {*AMOUNTS, *PARTS, *split_words("/ пол за per a an gram ounce pound kilo")}
+"""The words that a match of `WORDS` begins with, and `/` and `ball`, which lead to its beginning (`1/8`, `8 ball`)."""
+FOLLOWERS = HINTS | {*_ENGLISH, *(f"{unit}s" for unit in _ENGLISH), *_PER, *_HALVED, "of"}
+"""What may stand behind a hint in a match, beside the names of units."""
 LETTERS = re.compile(r"[^\W\d_]+")
-DIGIT_HINT = re.compile(r"[18](?=[ /b-])", re.IGNORECASE)
 NUMERO = frozenset({"№", "N", "No", "n"})
 """`10 мг №50`: how pharmacies write fifty tablets."""

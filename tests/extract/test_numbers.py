@@ -172,8 +172,7 @@ def test_ten_thousand_numbers_answer_within_a_second(text: str) -> None:
 @pytest.fixture(scope="module")
 def nlp() -> Language:
     pipeline = spacy.blank("xx")
-    for name in ("dropline_quantities", "dropline_prices", "dropline_purity"):
-        pipeline.add_pipe(name)
+    pipeline.add_pipe("dropline_numbers")
     return pipeline
 
 

@@ -1,0 +1,293 @@
+"""From scanned numbers to the quantities that digits state, each with what its neighbours make of it: multipliers,
+sums, ranges, lists, counts without a unit."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from extract.found import FoundQuantity
+from extract.number_context import Token
+from extract.number_literals import parse_literal, unit_style
+from extract.number_tables import UnitName
+from extract.quantity_build import build_quantity, build_times, unit_named
+from extract.quantity_patterns import (
+    BLANK,
+    BOX_OF,
+    COUNT_AHEAD,
+    COUNT_END,
+    CROSS,
+    CROSS_ONLY,
+    EACH,
+    LIST,
+    NAMED,
+    NAMED_PIECES,
+    NOT_GRAMS,
+    NOT_TIMES,
+    NUMERO,
+    PACKAGES,
+    PIECES_RIGHT,
+    PLUS,
+    STRENGTH_LEFT,
+    STRENGTH_RIGHT,
+)
+
+_MAX_COUNT = 1_000_000
+_MOST_NAMED = 10_000
+_SPACES = frozenset({" ", "\u00a0"})
+_BLANKS = frozenset({" ", "\t", "\u00a0"})
+_YEAR = re.compile("20[0-4][0-9]")
+_COUNTABLE = frozenset({"mg", "ug", "ml"})
+"""Units that say what one of a count holds."""
+_JOINED = frozenset({"unit", "bare", "xn"})
+_NEAR = 6
+"""Code points between two numbers with units that one expression may have (`EACH` is the longest)."""
+
+_new = tuple.__new__
+
+
+def combine(text: str, tokens: list[Token]) -> list[FoundQuantity]:
+    """The quantities of the numbers of a field, in order. A bare number that counts what is named behind it (`50 Xanax
+    bars`) is unclean in `tokens` thereafter, so that no other rule counts with it."""
+    found: list[FoundQuantity] = []
+    index = last_end = 0
+    count = len(tokens)
+    before: Token | None = None
+    while index < count:
+        token = tokens[index]
+        kind = token.kind
+        position, index = index, index + 1
+        if not token.clean:
+            pass
+        elif kind == "unit":
+            bare = before is not None and before.kind == "bare"
+            quantity = _join_left(text, before, token) if bare and before is not None else None
+            if quantity is None and index < count:
+                after = tokens[index]
+                if after.kind in _JOINED and (quantity := _join_right(text, token, after)) is not None:
+                    index += 1
+            if bare:
+                found.extend(_shared(text, tokens, position, last_end))
+            if quantity is None:
+                alone = token.alone
+                quantity = _new(FoundQuantity, (*alone, token.start, token.end)) if alone else _build_alone(token)
+            found.append(quantity)
+        elif kind == "bare":
+            if _boxed(text, token):
+                found.append(build_quantity(token.value, unit_named("unit"), token.start, token.end))
+            elif (named := _named_pieces(text, token)) is not None:
+                tokens[position] = token._replace(clean=False)
+                found.append(named)
+        elif kind == "times":
+            if _is_count(token.value) and not _is_strength(text, token):
+                index += _times_token(text, tokens, position, found)
+        elif kind == "xn":
+            if _is_count(token.value):
+                found.append(_portions(text, before, token))
+        elif kind == "list":
+            found.extend(_split_list(token))
+        before = tokens[index - 1]
+        if found:
+            last_end = found[-1].end
+    return found
+
+
+def _is_count(value: Decimal) -> bool:
+    return 0 < value <= _MAX_COUNT and value == value.to_integral_value()
+
+
+def _times_token(text: str, tokens: list[Token], position: int, found: list[FoundQuantity]) -> int:
+    """Adds what `10 x` says; returns how many of the numbers behind it belong to it."""
+    token = tokens[position]
+    after = tokens[position + 1] if position + 1 < len(tokens) else None
+    if after is not None and BLANK.fullmatch(text, token.end, after.start) is None:
+        after = None
+    found.extend(_counts_before(text, tokens, position))
+    if after is not None and after.kind == "unit" and after.unit is not None:
+        found.append(build_times(token.value, after.value, after.unit, token.start, after.end))
+        return 1
+    if after is not None and token.left and text[token.left - 1] == "/":
+        # a strength of two parts, then the count: '10/325 x 20'
+        found.append(build_quantity(after.value, unit_named("unit"), after.start, after.end))
+        return 1
+    if NOT_TIMES.match(text, token.end) is None:
+        found.append(build_quantity(token.value, unit_named("unit"), token.start, token.end))
+        return 0
+    return 0 if after is None else 1  # '1 x 24 hours', '20 x 30 cm'
+
+
+def _is_strength(text: str, token: Token) -> bool:
+    left = STRENGTH_LEFT.search(text, max(0, token.start - 16), token.start)
+    return left is not None or STRENGTH_RIGHT.match(text, token.end) is not None
+
+
+def _counts_before(text: str, tokens: list[Token], position: int) -> list[FoundQuantity]:
+    """`25-500x 260mg`: the lower end of a range of counts."""
+    left, right = tokens[position - 1] if position else None, tokens[position]
+    if left is None or left.kind != "bare" or not left.clean or not _is_count(left.value):
+        return []
+    if text[left.end : right.start] not in {"-", "–", "—"} or not left.value < right.value:
+        return []
+    return [build_quantity(left.value, unit_named("unit"), left.start, left.end)]
+
+
+def _named_pieces(text: str, token: Token) -> FoundQuantity | None:
+    """`50 Xanax bars`."""
+    if text[token.end : token.end + 1] not in _BLANKS or not _is_count(token.value):
+        return None
+    if not 1 < token.value <= _MOST_NAMED or _YEAR.fullmatch(token.literal):
+        return None
+    named = NAMED_PIECES.match(text, token.end)
+    return None if named is None else build_quantity(token.value, unit_named("unit"), token.start, named.end())
+
+
+def _boxed(text: str, token: Token) -> bool:
+    """`box of 60`."""
+    start = token.start
+    if text[start - 1 : start] != " " or BOX_OF.search(text, max(0, start - 14), start) is None:
+        return False
+    return _is_count(token.value)
+
+
+def _portions(text: str, before: Token | None, token: Token) -> FoundQuantity:
+    """`x 10` counts things; `0.2 x 5` is five times 0.2 g."""
+    if (
+        before is not None
+        and before.clean
+        and before.kind in {"bare", "times"}
+        and before.literal[0] == "0"
+        and 0 < before.value < 1
+        and CROSS_ONLY.fullmatch(text, before.right, token.left)
+    ):
+        return build_quantity(before.value, unit_named("g"), before.start, token.end, int(token.value))
+    return build_quantity(token.value, unit_named("unit"), _cross_start(text, token.start), token.end)
+
+
+def _cross_start(text: str, start: int) -> int:
+    """Where the x of `x 10` stands."""
+    return start - 1 if text[start - 1] != " " else start - 2
+
+
+def _build_alone(token: Token) -> FoundQuantity:
+    """A number with a unit that nothing is joined with."""
+    assert token.unit is not None
+    return build_quantity(token.value, token.unit, token.start, token.end)
+
+
+def _join_left(text: str, before: Token, token: Token) -> FoundQuantity | None:
+    """A number with a unit, joined with the bare one before it: `20+2 gr`, `5 пакетов по 1 г`, `25 Xanax 2mg tablets`,
+    `90 2mg bars`."""
+    unit = token.unit
+    if unit is None or not before.clean:
+        return None
+    if PLUS.fullmatch(text, before.end, token.start):
+        return build_quantity(_value(before, unit) + token.value, unit, before.start, token.end)
+    if not _is_count(before.value):
+        return None
+    packages = unit.base_unit != "unit" and PACKAGES.fullmatch(text, before.end, token.start)
+    named = unit.unit in {"mg", "ug"} and (
+        text[before.end : token.start] in _SPACES or NAMED.fullmatch(text, before.end, token.start)
+    )
+    if packages or (named and before.value <= _MOST_NAMED and PIECES_RIGHT.match(text, token.end)):
+        return build_times(before.value, token.value, unit, before.start, token.end)
+    return None
+
+
+def _join_right(text: str, token: Token, after: Token) -> FoundQuantity | None:
+    """A number with a unit, joined with the number behind it."""
+    unit, kind = token.unit, after.kind
+    if unit is None:
+        return None
+    if kind == "unit":
+        return _join_unit(text, token, unit, after) if after.start - token.end <= _NEAR else None
+    if kind == "bare":
+        return _join_bare(text, token, unit, after) if unit.unit in _COUNTABLE else None
+    if kind == "xn" and CROSS.fullmatch(text, token.end, after.start) and _is_count(after.value):
+        return build_times(after.value, token.value, unit, token.start, after.end)
+    return None
+
+
+def _join_unit(text: str, token: Token, unit: UnitName, after: Token) -> FoundQuantity | None:
+    """`10 таб. по 1 г`, `30mg x 42 tabs`, `2 g + 0.2 g`."""
+    if after.unit is None:
+        return None
+    start, end = token.end, after.start
+    if unit.base_unit == "unit" and _is_count(token.value) and EACH.fullmatch(text, start, end):
+        return build_times(token.value, after.value, after.unit, token.start, after.end)
+    if after.unit.base_unit == "unit" and _is_count(after.value) and CROSS_ONLY.fullmatch(text, start, end):
+        return build_times(after.value, token.value, unit, token.start, after.end)
+    if after.unit.unit == unit.unit and PLUS.fullmatch(text, start, end):
+        return build_quantity(token.value + after.value, unit, token.start, after.end)
+    return None
+
+
+def _join_bare(text: str, token: Token, unit: UnitName, after: Token) -> FoundQuantity | None:
+    """`10 мг №50`, `1 мл №10`, `Xanax 2mg 50`, `7.5mg 14 pack`."""
+    if not _is_count(after.value):
+        return None
+    if text[token.end : after.start].strip() in NUMERO:
+        if unit.unit == "ml":
+            return build_quantity(after.value, unit_named("unit"), token.start, after.end)
+        return build_times(after.value, token.value, unit, token.start, after.end)
+    if (
+        after.clean
+        and unit.unit != "ml"
+        and 1 < after.value <= _MOST_NAMED
+        and COUNT_AHEAD.fullmatch(text, token.end, after.start)
+        and COUNT_END.match(text, after.end)
+    ):
+        return build_times(after.value, token.value, unit, token.start, after.end)
+    return None
+
+
+def _value(token: Token, unit: UnitName) -> Decimal:
+    return parse_literal(token.literal, unit_style(unit)) or token.value
+
+
+def _shared(text: str, tokens: list[Token], position: int, last_end: int) -> list[FoundQuantity]:
+    """Bare numbers before the token at `position` that share its unit: `1/2/5 г`, `1-14g`, `3 или 5 г`. In `tokens`
+    they have the value that they have in this unit thereafter."""
+    shared: list[FoundQuantity] = []
+    right = tokens[position]
+    unit = right.unit
+    assert unit is not None
+    index = position - 1
+    while index >= 0:
+        left = tokens[index]
+        gap = text[left.end : right.start]
+        if left.kind != "bare" or not left.clean or left.start < last_end or LIST.fullmatch(gap) is None:
+            break
+        value = _value(left, unit)
+        spaced = gap.strip(" ") in {"-", "–", "—"} and gap != gap.strip(" ")
+        if not 0 < value < (right.value or value + 1) or spaced or len(left.literal) > 5 or unit.kind == "weak":
+            break
+        shared.append(build_quantity(value, unit, left.start, left.end))
+        right = tokens[index] = left._replace(value=value)
+        index -= 1
+    return shared[::-1]
+
+
+def _split_list(token: Token) -> list[FoundQuantity]:
+    """`1,2,5 г`: each in the unit of the last."""
+    if token.unit is None:
+        return []
+    found, start = [], token.left
+    for part in token.literal.split(","):
+        value = parse_literal(part, unit_style(token.unit)) if part else None
+        end = token.end if start + len(part) >= token.right else start + len(part)
+        if value is not None:
+            found.append(build_quantity(value, token.unit, start, end))
+        start += len(part) + 1
+    return found
+
+
+def lone_decimals(text: str, tokens: list[Token]) -> list[FoundQuantity]:
+    """`Метадон VHQ 0,25`: a decimal fraction without a unit is grams on every market seen."""
+    lone: list[FoundQuantity] = []
+    for token in tokens:
+        if token.kind != "bare" or not token.clean or token.fraction or token.literal[0] != "0":
+            continue
+        value = parse_literal(token.literal, "mass-ru")
+        if value is not None and 0 < value < 1 and len(token.literal) <= 5 and not NOT_GRAMS.match(text, token.end):
+            lone.append(build_quantity(value, unit_named("g"), token.start, token.end))
+    return lone
