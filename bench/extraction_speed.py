@@ -3,14 +3,16 @@
 Anchor: lower-casing, `ahocorasick_rs` over 3,000 terms and a digit-anchored regular expression, on the same texts. The
 texts are those of `extraction_texts.py`. Pipeline and anchor take turns (256 texts each) and the ratio of
 a run is that of its sums; every run has new texts and an extractor that has read nothing, so that the first words of
-all kinds are paid for too. Times are CPU seconds of this process (one core), so that other work on the machine disturbs
-less; it still does: the pipeline needs the caches of the processor far more than the anchor.
+all kinds are paid for too, and is as long as a small crawl. Times are CPU seconds of this process (one core), so that
+other work on the machine disturbs less; it still does: the pipeline needs the caches of the processor far more than
+the anchor.
 
     python bench/extraction_speed.py [documents a run] [runs]
 """
 
 from __future__ import annotations
 
+import gc
 import random
 import re
 import statistics
@@ -55,25 +57,28 @@ def time_parts(extractor: Extractor, texts: list[str]) -> Counter[str]:
     """CPU seconds of tokenizer, components and the building of the Reading, on one batch after another."""
     spent: Counter[str] = Counter()
     clock = time.process_time
-    with extractor.nlp.memory_zone():
-        for first in range(0, len(texts), 250):
-            keys = [("", text, *[""] * 7) for text in texts[first : first + 250]]
+    gc.disable()  # as in a batch of the pipeline
+    for first in range(0, len(texts), BATCH):
+        keys = [("", text, *[""] * 7) for text in texts[first : first + BATCH]]
+        start = clock()
+        docs = [extractor.make_doc(key) for key in keys]
+        spent["tokenizer"] += clock() - start
+        for name, component in extractor.nlp.pipeline:
             start = clock()
-            docs = [extractor.make_doc(key) for key in keys]
-            spent["tokenizer"] += clock() - start
-            for name, component in extractor.nlp.pipeline:
-                start = clock()
-                docs = [component(doc) for doc in docs]
-                spent[name] += clock() - start
-            start = clock()
-            for doc, key in zip(docs, keys, strict=True):
-                build_reading(doc, key, {})
-            spent["reading"] += clock() - start
+            docs = [component(doc) for doc in docs]
+            spent[name] += clock() - start
+        start = clock()
+        readings = [build_reading(doc, key, {}) for doc, key in zip(docs, keys, strict=True)]
+        spent["reading"] += clock() - start
+        start = clock()
+        del docs, keys, readings
+        spent["letting go"] += clock() - start
+    gc.enable()
     return spent
 
 
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 4_000
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     runs = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     start = time.process_time()
     extractor = Extractor()

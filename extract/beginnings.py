@@ -9,7 +9,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from extract.found import word_at
-from extract.marks import ListingDoc
+from extract.listing_doc import ListingDoc
 from extract.tokenizer import tokenizer_of
 
 
@@ -32,12 +32,11 @@ class Beginnings:
     def find(self, doc: Doc) -> list[int]:
         """The tokens at which a name may begin, in order."""
         assert isinstance(doc, ListingDoc)
-        assert doc.marks is not None
         alone, first, second, reach = self._alone, self._first, self._second, self._reach
         waited = alone | first | second
         looked: list[int] = []
         newest, begun = -1, -1 - reach
-        for token, bits in doc.marks:
+        for token, bits in zip(doc.marked, doc.bits, strict=True):
             if not bits & waited:
                 continue
             # between the first word and the second stands no other word

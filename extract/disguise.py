@@ -22,10 +22,16 @@ LEET_L = str.maketrans("013457@$€!", "oleastaesl")
 _RUSSIAN_LEET = str.maketrans("0346@", "озчба")
 _MARKS = re.compile("[\u0300-\u036f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _PLAIN = re.compile("[a-z]+|[а-я]+")
-_TWIN = re.compile(r"[аеорсхуктмнві]+|[aeopcxyukmtbh]+")
+ORDINARY = re.compile(
+    r"(?!.*?(.)\1\1)(?:(?=[а-я]*[^аеорсхуктмнві])[а-я]{4,}|(?=[a-z]*[^aeopcxyukmtbh])[a-z]{4,})|[0-9]{2,}"
+).fullmatch
+"""Most words, in lower case: letters of one script, none three times on end, not wholly readable in the other script.
+They hide nothing but typing errors. And numbers."""
 _REPEATED = re.compile(r"(.)\1{2,}")
 _DOUBLED = re.compile(r"(.)\1+")
 TYPO_LENGTH = 7
+SHORTEST, LONGEST = TYPO_LENGTH - 1, 24
+"""Letters of a word that may be a long name with a typing error."""
 _CACHE = 50_000
 
 
@@ -53,7 +59,7 @@ class Normaliser:
     """`word -> NORM`. `words` maps forms to listed words; `long_names` may be met with one typing error."""
 
     def __init__(self, words: Mapping[str, str], long_names: Set[str]) -> None:
-        self._words = words
+        self.words = words
         self._typos: dict[str, list[str]] = {}
         for name in sorted(long_names):
             if len(name) >= TYPO_LENGTH:
@@ -62,8 +68,12 @@ class Normaliser:
         # one edit leaves the head or the tail of a word as it was, never changes the first letter and the length by at
         # most one: most words are done with after two look-ups
         sizes = [(name, len(name) + more) for name in long_names for more in (-1, 0, 1) if len(name) >= TYPO_LENGTH]
-        self._heads = {(name[:3], size) for name, size in sizes}
-        self._tails = {(name[0], name[-3:], size) for name, size in sizes}
+        self._heads: dict[str, set[int]] = {}
+        self._tails: dict[str, set[int]] = {}
+        for name, size in sizes:
+            self._heads.setdefault(name[:3], set()).add(size)
+            self._tails.setdefault(name[0] + name[-3:], set()).add(size)
+        self._ends = {tail[1:] for tail in self._tails}
         self._cache: dict[str, str] = {}
 
     def __call__(self, word: str) -> str:
@@ -76,32 +86,35 @@ class Normaliser:
 
     def _normalise(self, word: str) -> str:
         lower = word.lower()
-        listed = self._words.get(lower)
+        listed = self.words.get(lower)
         if listed is not None:
             return listed
         size = len(lower)
         if size < 2 or lower.isdecimal():
             return lower
-        if size > 3 and _PLAIN.fullmatch(lower) and not _TWIN.fullmatch(lower) and not _REPEATED.search(lower):
-            # most new words end here: letters of one script, none three times on end, not readable in the other script
-            if size < TYPO_LENGTH - 1 or size > 24:
-                return lower
+        if ORDINARY(lower):
             return self._typo(lower) or lower
         return self._undisguise(lower) or lower
+
+    def is_typo(self, lower: str) -> bool:
+        """True for a long name with a typing error."""
+        if lower[:3] not in self._heads and lower[-3:] not in self._ends:
+            return False  # nearly all words
+        return self._typo(lower) is not None
 
     def _undisguise(self, lower: str) -> str | None:
         plain = lower
         if _PLAIN.fullmatch(lower) is None:
             plain = _MARKS.sub("", unicodedata.normalize("NFKC", lower)).lower().replace("ё", "е")
-            if plain in self._words:
-                return self._words[plain]
+            if plain in self.words:
+                return self.words[plain]
         if plain is lower and _REPEATED.search(lower) is None and len(lower) > 3 and not self._has_twin(lower):
-            return self._typo(plain) if TYPO_LENGTH - 1 <= len(plain) <= 24 else None
+            return self._typo(plain)
         for candidate in self._candidates(plain):
-            listed = self._words.get(candidate)
+            listed = self.words.get(candidate)
             if listed is not None:
                 return listed
-        return self._typo(plain) if TYPO_LENGTH - 1 <= len(plain) <= 24 else None
+        return self._typo(plain)
 
     @staticmethod
     def _has_twin(word: str) -> bool:
@@ -131,10 +144,12 @@ class Normaliser:
 
     def _typo(self, word: str) -> str | None:
         size = len(word)
-        if (word[:3], size) not in self._heads and (word[0], word[-3:], size) not in self._tails:
+        if not SHORTEST <= size <= LONGEST:
+            return None
+        if size not in self._heads.get(word[:3], ()) and size not in self._tails.get(word[0] + word[-3:], ()):
             return None
         for key in (word, *_deletions(word)):
             for name in self._typos.get(key, ()):
                 if word[0] == name[0] and one_edit_apart(word, name) and not is_known(word):
-                    return self._words.get(name, name)
+                    return self.words.get(name, name)
         return None

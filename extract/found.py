@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from spacy.tokens import Doc
 
+from extract.listing_doc import ListingDoc
 from extract.observation import Kind, Stash
 
 KEY = "dropline"
@@ -96,9 +97,8 @@ def found(doc: Doc) -> Found:
 
 def span_of(doc: Doc, at: int) -> tuple[int, int]:
     """Code points of token `at`."""
-    token = doc[at]
-    start = token.idx
-    return start, start + len(token)
+    assert isinstance(doc, ListingDoc)
+    return doc.starts[at], doc.end(at)
 
 
 def word_at(doc: Doc, at: int) -> str:

@@ -1,5 +1,5 @@
-"""Marks: which components have something to look at in a token. Each distinct word is asked once for each memory zone,
-so that a token without marks costs no component anything."""
+"""Marks: which components have something to look at in a token. Each distinct word is asked once, as long as it is
+remembered, so that a token without marks costs no component anything."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterable
 
 from spacy.tokens import Doc
+
+from extract.listing_doc import ListingDoc
 
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -23,50 +25,46 @@ class Marks:
         self._next = 1
         self._words: dict[str, int] = {}
         self._exact: dict[str, int] = {}
-        self._rules: list[tuple[Callable[[str], bool], int]] = []
+        self._norms: dict[str, int] = {}
+        self.rules: list[tuple[Callable[[str], bool], int]] = []
 
     def add(
-        self, words: Iterable[str] = (), exact: Iterable[str] = (), holds: Callable[[str], bool] | None = None
-    ) -> int:
-        """The bit of a new mark. A token has it if `holds(token in lower case)`, or if it is or contains (`т3ст`
-        contains `т` and `ст`) one of `words` (as `lower_word` writes them), or one of `exact` as written."""
+        self, words: Iterable[str] = (), exact: Iterable[str] = (), norms: Iterable[str] = (),
+        holds: Callable[[str], bool] | None = None,
+    ) -> int:  # fmt: skip
+        """The bit of a new mark. A token has it if `holds(token in lower case)`, if its NORM is one of `norms`, or if
+        it is or contains (`т3ст` contains `т` and `ст`) one of `words` (as `lower_word` writes them), or one of
+        `exact` as written."""
         bit, self._next = self._next, self._next << 1
-        for table, members in ((self._words, words), (self._exact, exact)):
+        for table, members in ((self._words, words), (self._exact, exact), (self._norms, norms)):
             for word in members:
                 table[word] = table.get(word, 0) | bit
         if holds is not None:
-            self._rules.append((holds, bit))
+            self.rules.append((holds, bit))
         return bit
 
-    def bits_of(self, token: str) -> int:
+    def bits_of(self, token: str, norm: str) -> int:
         lower = token.lower()
-        bits = self._words.get(lower.replace("ё", "е"), 0) | self._exact.get(token, 0)
+        bits = self._words.get(lower.replace("ё", "е"), 0) | self._exact.get(token, 0) | self._norms.get(norm, 0)
         if not token.isalpha() and len(token) > 1:
             for word in _WORD.findall(token):
                 bits |= self._words.get(lower_word(word), 0) | self._exact.get(word, 0)
-        for holds, bit in self._rules:
+        for holds, bit in self.rules:
             if holds(lower):
                 bits |= bit
         return bits
 
 
-class ListingDoc(Doc):
-    """A Doc that keeps its text (spaCy joins it from the tokens at every `doc.text`) and the marks of its tokens."""
-
-    kept: str | None = None
-    marks: list[tuple[int, int]] | None = None
-    """(token, bits) of the tokens that have a mark, in order."""
-
-    @property
-    def text(self) -> str:
-        return super().text if self.kept is None else self.kept
+def listing(doc: Doc) -> ListingDoc:
+    """The Doc as the Tokenizer of a listing made it."""
+    assert isinstance(doc, ListingDoc)
+    return doc
 
 
 def marked(doc: Doc, bits: int) -> list[int]:
     """Numbers of the tokens that have one of the marks, in order. `doc` comes from the Tokenizer that gave the bits."""
     assert isinstance(doc, ListingDoc)
-    assert doc.marks is not None
-    return [token for token, having in doc.marks if having & bits]
+    return [token for token, having in zip(doc.marked, doc.bits, strict=False) if having & bits]
 
 
 class Following:
@@ -104,10 +102,6 @@ class Following:
 
 def stretches_of(doc: Doc, tokens: Iterable[int], start: int, end: int) -> list[tuple[int, int]]:
     """Code points of those tokens that begin in `start`..`end`, counted from `start`."""
-    found = []
-    for number in tokens:
-        token = doc[number]
-        at = token.idx
-        if start <= at < end:
-            found.append((at - start, at - start + len(token)))
-    return found
+    ours = listing(doc)
+    starts = ours.starts
+    return [(starts[one] - start, ours.end(one) - start) for one in tokens if start <= starts[one] < end]

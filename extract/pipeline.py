@@ -19,7 +19,8 @@ import extract.components
 from extract.compose import build_reading
 from extract.found import FIELDS, KEY, FieldSpan, Found
 from extract.reading import Reading
-from extract.terms import build_nlp_parts
+from extract.terms import build_tokenizer
+from extract.tokenizer import tokenizer_of
 from extract.vocabulary import TABLES, Vocabulary, digest_tables, load_vocabulary
 
 COMPONENTS = (
@@ -29,8 +30,6 @@ COMPONENTS = (
 WITH_TABLES = frozenset({"dropline_terms", "dropline_substances", "dropline_unknown", "dropline_kind"})
 LONGEST = 100_000
 """Code points read of one field; what follows is ignored (a listing of 100,000 characters is not a listing)."""
-ZONE = 10_000
-"""Documents between two releases of spaCy's string memory: fewer cost speed, more cost memory."""
 BATCH = 256
 """Listings read ahead: a slow source waits for no more."""
 CACHE = 5_000
@@ -65,7 +64,7 @@ def digest_extractor(tables: Path) -> str:
 def build_nlp(tables: Path, vocabulary: Vocabulary) -> Language:
     """The spaCy pipeline with all components in their order."""
     extract.components.register()
-    tokenizer = build_nlp_parts(vocabulary)
+    tokenizer = build_tokenizer(vocabulary)
     nlp = MultiLanguage(tokenizer.vocab, create_tokenizer=lambda _: tokenizer, max_length=20 * LONGEST)
     for name in COMPONENTS:
         nlp.add_pipe(name, config={"tables": str(tables)} if name in WITH_TABLES else {})
@@ -97,9 +96,9 @@ class Extractor:
             self.vocabulary = load_vocabulary(folder)
             self.version = digest_extractor(folder)
             self.nlp = build_nlp(folder, self.vocabulary)
+        self._tokenizer = tokenizer_of(self.nlp)
         self._components = [component for _, component in self.nlp.pipeline]
         self._groups = {one.id: one.group for one in self.vocabulary.substances.values()}
-        self._in_zone = False
         self._cache: OrderedDict[tuple[str, ...], Reading] = OrderedDict()
 
     def read(self, fields: Mapping[str, str]) -> Reading:
@@ -110,28 +109,8 @@ class Extractor:
     def read_many(self, listings: Iterable[Mapping[str, str]]) -> Iterator[Reading]:
         """Readings in the order of the listings, `BATCH` by `BATCH`; equal texts are read once."""
         stream = iter(listings)
-        more = True
-        while more:
-            with self._memory_zone():
-                done = 0
-                while more and done < ZONE:
-                    batch = [self._key(fields) for fields in islice(stream, BATCH)]
-                    more = bool(batch)
-                    done += len(batch)
-                    yield from self._read_batch(batch)
-
-    @contextmanager
-    def _memory_zone(self) -> Iterator[None]:
-        """spaCy's memory zone, or none inside another: two streams may be read by turns. No Doc outlives its batch."""
-        if self._in_zone:
-            yield
-            return
-        self._in_zone = True
-        try:
-            with self.nlp.memory_zone():
-                yield
-        finally:
-            self._in_zone = False
+        while batch := [self._key(fields) for fields in islice(stream, BATCH)]:
+            yield from self._read_batch(batch)
 
     @staticmethod
     def _key(fields: Mapping[str, str]) -> tuple[str, ...]:
@@ -168,9 +147,10 @@ class Extractor:
         for name, raw in zip(FIELDS, key, strict=True):
             if raw:
                 text = clean(raw)
-                spans.append(FieldSpan(name, at, at + len(text)))
+                end = at + len(text)
+                spans.append(FieldSpan(name, at, end))
                 texts.append(text)
-                at += len(text) + 1
-        doc = self.nlp.make_doc("\n".join(texts))
+                at = end + 1
+        doc = self._tokenizer.read(texts[0] if len(texts) == 1 else "\n".join(texts))
         doc.user_data[KEY] = Found(fields=tuple(spans) or (FieldSpan("title", 0, 0),))
         return doc

@@ -1,21 +1,21 @@
-"""One PhraseMatcher for all tables: the component `dropline_terms` finds every listed phrase once; others read them.
+"""The component `dropline_terms` finds every phrase of all tables once; others read them.
 
 Matching is on NORM (see `extract.disguise`), so inflected and disguised words match the word as listed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from spacy.language import Language
-from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc
 
 from extract.disguise import Normaliser
 from extract.found import FieldSpan, found
-from extract.tokenizer import Tokenizer, build_vocab
+from extract.marks import listing, marked
+from extract.phrases import Phrases
+from extract.tokenizer import Tokenizer, build_vocab, tokenizer_of
 from extract.vocabulary import TABLES, Category, Term, Vocabulary, load_vocabulary
 
 KEY = "dropline.terms"
@@ -40,23 +40,19 @@ def matches(doc: Doc, category: Category) -> list[Match]:
         return []
     known = kept.get(category)
     if known is None:
-        known = kept[category] = _locate(doc, doc.user_data[RAW].get(category, ()))
+        known = kept[category] = _locate(doc, doc.user_data[RAW].get(category, []))
     return known
 
 
-def _locate(doc: Doc, raw: Iterable[tuple[int, int, Term]]) -> list[Match]:
+def _locate(doc: Doc, hits: list[tuple[int, int, Term]]) -> list[Match]:
     """Adds code points and fields: only for the categories that somebody asks for."""
-    fields = found(doc).fields
-    located = []
-    hits = list(raw)
+    fields, ours = found(doc).fields, listing(doc)
     if len(hits) > 1:
         hits.sort(key=_reading_order)
+    located = []
     for first, last, term in hits:
-        opening = doc[first]
-        start = opening.idx
-        closing = opening if last - first == 1 else doc[last - 1]
-        end = closing.idx + len(closing)
-        located.append(Match(term, first, last, start, end, field_at(fields, start)))
+        start = ours.starts[first]
+        located.append(Match(term, first, last, start, ours.end(last - 1), field_at(fields, start)))
     return located
 
 
@@ -72,32 +68,31 @@ def field_at(fields: tuple[FieldSpan, ...], start: int) -> str:
     return fields[0].name
 
 
-def build_nlp_parts(vocabulary: Vocabulary) -> Tokenizer:
+def build_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
     """The tokenizer whose vocab normalises by these tables."""
-    return Tokenizer(build_vocab(Normaliser(vocabulary.words, vocabulary.long_names)))
+    normaliser = Normaliser(vocabulary.words, vocabulary.long_names)
+    return Tokenizer(build_vocab(normaliser), normaliser)
 
 
 class TermFinder:
     """Component: leaves the matches of all tables on the Doc."""
 
     def __init__(self, nlp: Language, vocabulary: Vocabulary) -> None:
+        tokenizer = tokenizer_of(nlp)
         self.vocabulary = vocabulary
-        self._matcher = PhraseMatcher(nlp.vocab, attr="NORM")
-        self._terms: dict[int, tuple[Term, ...]] = {}
-        by_meaning: dict[tuple[Term, ...], list[str]] = {}
-        for phrase, terms in vocabulary.phrases.items():
-            by_meaning.setdefault(tuple(terms), []).append(phrase)
-        for number, (meaning, phrases) in enumerate(by_meaning.items()):
-            key = f"t{number}"
-            self._matcher.add(key, [nlp.make_doc(phrase) for phrase in phrases])
-            self._terms[nlp.vocab.strings[key]] = meaning
+        self._phrases = Phrases((tokenizer.norms_of(phrase), terms) for phrase, terms in vocabulary.phrases.items())
+        tokenizer.keep_norms(self._phrases.norms)
+        self._mark = tokenizer.add_mark(norms=self._phrases.telling)
 
     def __call__(self, doc: Doc) -> Doc:
         raw: dict[Category, list[tuple[int, int, Term]]] = {}
-        terms = self._terms
-        for key, first, last in self._matcher(doc):
-            for term in terms[key]:
-                raw.setdefault(term.category, []).append((first, last, term))
+        for first, last, terms in self._phrases.find(listing(doc), marked(doc, self._mark)):
+            for term in terms:
+                category = term.category
+                if category in raw:
+                    raw[category].append((first, last, term))
+                else:
+                    raw[category] = [(first, last, term)]
         doc.user_data[RAW] = raw
         doc.user_data[KEY] = {}
         return doc

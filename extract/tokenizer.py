@@ -5,9 +5,9 @@ word, as in `k3tamine`), a number with its inner points and commas (`0.33`, `1,0
 `0.33г` is two tokens, `2C-B` is `2 C - B`, and `2cb` is `2 cb`. A blank belongs to the token before it, as in spaCy;
 other white space is a token. `Doc.text` is always the text given, code point for code point.
 
-What stands between two blanks is taken apart once for each memory zone: most words of a market come again and again, so
-a Doc is mostly looked up. A component that waits for certain words registers a *mark* for them (`extract.marks`)
-and later visits only the tokens that have it.
+What stands between two blanks is taken apart once: most words of a market come again and again, so a text is mostly
+looked up. What is remembered are the *widths* of its tokens; a word of some table has its NORM and its *marks*
+(`extract.marks`) with it, any other is a bare number, so that new words neither cost much nor stay in memory.
 
 Lexemes carry only NORM and what components add by `vocab.add_flag`: spaCy's other lexical attributes
 (`lower_`, `is_digit`, `shape_`, `like_num` …) are not computed, because they cost more than all our matching.
@@ -16,9 +16,8 @@ Lexemes carry only NORM and what components add by `vocab.add_flag`: spaCy's oth
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from itertools import chain
+from collections.abc import Callable, Iterable
+from itertools import accumulate, chain
 from typing import Any
 
 from spacy.attrs import NORM
@@ -26,7 +25,9 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from extract.marks import ListingDoc, Marks
+from extract.disguise import ORDINARY, Normaliser
+from extract.listing_doc import ListingDoc, Marked, Word
+from extract.marks import Marks
 
 INVISIBLE = "\u0300-\u036f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
 UNITS = (
@@ -39,90 +40,164 @@ _RUN = rf"(?:{_LETTER}++[{INVISIBLE}]*+)++"
 _LEET = rf"[013457@$€](?!(?:{UNITS})(?!{_LETTER})){_RUN}"
 _SPLIT = re.compile(rf"({_RUN}(?:{_LEET})*|\d+(?:[.,]\d+)*|[\s\S])( ?)", re.IGNORECASE)
 _BLANKS = re.compile(r"[^ ]+| +")
-_LONGEST_KEPT = 40
+_SIGNS = frozenset(",.!?:;\n")
+LONGEST_KEPT = 40
 """Code points between two blanks that are worth keeping: longer stretches hardly come twice."""
+KEPT = 100_000
+"""Stretches remembered; then all are forgotten, and the common ones are soon there again (some 100 bytes each)."""
+_PLAIN = tuple((size + 1,) for size in range(LONGEST_KEPT + 1))
+"""A word that nobody waits for, with a blank behind it."""
 
 
 class _Words(dict[str, tuple[int, int]]):
-    """Word -> (ORTH, bits)."""
+    """Token -> its width without and with a blank behind it."""
 
-    def __init__(self, vocab: Vocab, marks: Marks) -> None:
+    def __init__(self, normalise: Callable[[str], str]) -> None:
         super().__init__()
-        self._strings: Any = vocab.strings  # spaCy's stub does not know `allow_transient`
-        self._marks = marks
+        self._normalise = normalise
+        self.marks = Marks()
+        self.norms: set[str] = set()
 
-    def __missing__(self, word: str) -> tuple[int, int]:
-        # transient: gone with the memory zone, as the Doc's other strings
-        known = self[word] = self._strings.add(word, allow_transient=True), self._marks.bits_of(word)
-        return known
+    def __missing__(self, token: str) -> tuple[int, int]:
+        size = len(token)
+        norm = self._normalise(token)
+        bits = self.marks.bits_of(token, norm)
+        known = norm if norm in self.norms else None
+        widths: tuple[int, int]
+        if bits:
+            widths = Marked.build(size, known, bits)
+        elif known is not None:
+            widths = Word.build(size, known)
+        else:
+            widths = size, size + 1
+        if size <= LONGEST_KEPT:
+            if len(self) >= KEPT:
+                self.clear()
+            self[token] = widths
+        return widths
 
 
 class _Chunks(dict[str, tuple[int, ...]]):
-    """What stands between two blanks -> (ORTH, blank behind it, bits) of each token, in one flat tuple. The last token
-    has a blank, but for the empty stretch (`_cut`)."""
+    """What stands between two blanks -> the widths of its tokens. The last token has a blank, but for the empty
+    stretch (`_cut`)."""
 
-    def __init__(self, vocab: Vocab, marks: Marks) -> None:
+    def __init__(self, words: _Words, normaliser: Normaliser | None) -> None:
         super().__init__()
-        self._words = _Words(vocab, marks)
-
-    def forget(self) -> None:
-        self.clear()
-        self._words.clear()
+        self._words, self._normaliser = words, normaliser
+        self.known = set() if normaliser is None else set(normaliser.words)
+        """What components wait for, in lower case, and the forms of listed words."""
 
     def __missing__(self, chunk: str) -> tuple[int, ...]:
+        size = len(chunk)
         found: tuple[int, ...]
-        words = self._words
-        if chunk.isalpha():
-            orth, bits = words[chunk]
-            found = (orth, True, bits)
-        elif chunk[:-1].isalpha() and chunk[-1] in ",.!?:;\n":
-            orth, bits = words[chunk[:-1]]
-            sign, sign_bits = words[chunk[-1]]
-            found = (orth, False, bits, sign, True, sign_bits)
+        if size > LONGEST_KEPT or not chunk:
+            return self._lines(chunk) if "\n" in chunk else self._split(chunk)
+        if chunk[-1] in _SIGNS:
+            word = chunk[:-1]
+            known = self.get(word)  # most words with a sign have been there without
+            if known is None and word:
+                known = self._learn(word, size - 1)
+            if known is None:
+                found = self._lines(chunk) if "\n" in word else self._split(chunk)
+            elif known is _PLAIN[size - 1]:
+                found = size - 1, self._words[chunk[-1]][1]
+            else:
+                found = *known[:-1], _glued(known[-1]), self._words[chunk[-1]][1]
+        elif (learnt := self._learn(chunk, size)) is not None:
+            found = learnt
+        elif "\n" in chunk:
+            return self._lines(chunk)
         else:
-            flat: list[int] = []
-            for word, blank in _SPLIT.findall(chunk or " "):
-                orth, bits = words[word]
-                flat += (orth, blank == " ", bits)
-            flat[-2] = chunk != ""
-            found = tuple(flat)
-        if len(chunk) <= _LONGEST_KEPT:
-            self[chunk] = found
+            found = self._split(chunk)
+        if len(self) >= KEPT:
+            self.clear()
+        self[chunk] = found
         return found
+
+    def _learn(self, word: str, size: int) -> tuple[int, ...] | None:
+        """Most new words are ordinary ones that nobody waits for and that are their own NORM: nothing is remembered of
+        them but their length. None for what is no word."""
+        lower = word.lower()
+        if not ORDINARY(lower):
+            return (self._words[word][1],) if word.isalpha() else None
+        normaliser = self._normaliser
+        if normaliser is None or lower in self.known or normaliser.is_typo(lower):
+            return (self._words[word][1],)
+        for holds, _ in self._words.marks.rules:
+            if holds(lower):
+                return (self._words[word][1],)
+        return _PLAIN[size]
+
+    def _split(self, chunk: str) -> tuple[int, ...]:
+        tokens = _SPLIT.findall(chunk or " ")
+        return *[self._words[token][0] for token, _ in tokens[:-1]], self._words[tokens[-1][0]][chunk != ""]
+
+    def _lines(self, chunk: str) -> tuple[int, ...]:
+        """The end of a line and the beginning of the next hardly come together twice: each is remembered alone."""
+        glued, spaced = self._words["\n"]
+        widths: list[Any] = []
+        *lines, rest = chunk.split("\n")
+        for line in lines:
+            if line:
+                *before, last = self[line]
+                widths += *before, _glued(last)
+            widths.append(glued)
+        if rest:
+            return *widths, *self[rest]
+        return *widths[:-1], spaced
+
+
+def _glued(width: Any) -> int:
+    """The width without the blank."""
+    glued: int = width - 1 if type(width) is int else width.glued
+    return glued
 
 
 class Tokenizer:
-    """`text -> ListingDoc`."""
+    """`text -> ListingDoc`. `normaliser` is that of the vocab, if it can tell ordinary words quickly; without it every
+    new word is looked at closely."""
 
-    def __init__(self, vocab: Vocab) -> None:
+    def __init__(self, vocab: Vocab, normaliser: Normaliser | None = None) -> None:
         self.vocab = vocab
-        self._marks = Marks()
-        self._chunks = _Chunks(vocab, self._marks)
+        known: Any = vocab  # spaCy's stub does not know the getters
+        self.normalise: Callable[[str], str] = known.lex_attr_getters[NORM]
+        self._words = _Words(self.normalise)
+        self._chunks = _Chunks(self._words, normaliser)
 
     def add_mark(
-        self, words: Iterable[str] = (), exact: Iterable[str] = (), holds: Callable[[str], bool] | None = None
-    ) -> int:
+        self, words: Iterable[str] = (), exact: Iterable[str] = (), norms: Iterable[str] = (),
+        holds: Callable[[str], bool] | None = None,
+    ) -> int:  # fmt: skip
         """`Marks.add`: the bit of a new mark, for `extract.marks.marked`."""
-        self._chunks.forget()
-        return self._marks.add(words, exact, holds)
+        words, exact, norms = list(words), list(exact), list(norms)
+        self._wait_for([*words, *exact, *norms])
+        return self._words.marks.add(words, exact, norms, holds)
 
-    def __call__(self, text: str) -> Doc:
-        flat: list[Any] = list(chain.from_iterable(map(self._chunks.__getitem__, _cut(text))))
-        spaces = flat[1::3]
-        if spaces and not text.endswith(" "):
-            spaces[-1] = False
-        doc = ListingDoc(self.vocab, words=flat[::3], spaces=spaces)
-        doc.kept = text
-        doc.marks = [(token, bits) for token, bits in enumerate(flat[2::3]) if bits]
+    def keep_norms(self, norms: Iterable[str]) -> None:
+        """Words with these NORMs have them in `ListingDoc.widths`."""
+        self._words.norms.update(norms)
+        self._wait_for(norms)
+
+    def _wait_for(self, words: Iterable[str]) -> None:
+        self._chunks.known.update(map(str.lower, words))
+        self._chunks.clear()
+        self._words.clear()
+
+    def norms_of(self, text: str) -> tuple[str, ...]:
+        """The NORM of each token."""
+        return tuple([self.normalise(token) for token, _ in _SPLIT.findall(text)])
+
+    def read(self, text: str) -> ListingDoc:
+        """A Doc whose spaCy tokens are made when somebody asks for them."""
+        widths: list[Any] = list(chain.from_iterable(map(self._chunks.__getitem__, _cut(text))))
+        doc: ListingDoc = ListingDoc.__new__(ListingDoc)
+        doc.lay(self.vocab, self.normalise, text, widths, list(accumulate(widths, initial=0)))
         return doc
 
-    @contextmanager
-    def memory_zone(self, mem: object = None) -> Iterator[object]:
-        """Called by `Language.memory_zone`: strings added inside are gone when it ends, and so is what names them."""
-        try:
-            yield mem
-        finally:
-            self._chunks.forget()
+    def __call__(self, text: str) -> Doc:
+        doc = self.read(text)
+        doc.fill()
+        return doc
 
 
 def tokenizer_of(nlp: Language) -> Tokenizer:

@@ -1,4 +1,4 @@
-"""The vocabulary: tables under `extract/vocab/` (or another folder), read once into terms for one PhraseMatcher.
+"""The vocabulary: tables under `extract/vocab/` (or another folder), read once.
 
 Tables (CSV with a header, UTF-8), each row with its `source`:
 - `substances.csv`: id, name (INN or chemical name), cas, group, un, rf, source

@@ -12,6 +12,7 @@ from spacy.tokens import Doc
 
 from extract.evidence import Amounts
 from extract.found import FieldSpan, found, word_at
+from extract.marks import listing
 from extract.terms import Match, matches
 
 _PERCENT = re.compile(r"[\s:=~\-–<>]{0,4}\d[\d.,\-]*\s?%")
@@ -190,10 +191,11 @@ class Belief:
         """Words of four letters and more in the title that no table has."""
         title, text, regions = self._field("title"), self._doc.text, found(self._doc).regions
         count = 0
-        for token in self._doc:
-            start, end = token.idx, token.idx + len(token)
+        doc = listing(self._doc)
+        for token in range(doc.count):
+            start, end = doc.starts[token], doc.end(token)
             if start >= title.end:
                 break
             if start >= title.start and end - start >= 4 and text[start:end].isalpha():
-                count += token.norm_ not in self._words and not any(one.start <= start < one.end for one in regions)
+                count += doc.norm(token) not in self._words and not any(one.start <= start < one.end for one in regions)
         return count

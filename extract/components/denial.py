@@ -10,6 +10,7 @@ from collections.abc import Set
 from spacy.tokens import Doc
 
 from extract.found import found, span_of, word_at
+from extract.marks import listing
 from extract.terms import Match, matches
 from extract.vocabulary import Category
 
@@ -36,7 +37,7 @@ class Denial:
     """Reads the cues of one Doc."""
 
     def __init__(self, doc: Doc, fillers: Set[str]) -> None:
-        self._doc = doc
+        self._doc = listing(doc)
         self._fillers = fillers
         self._before: dict[int, Match] = {}
         """Where a cue ends that denies what follows -> the cue."""
@@ -127,7 +128,7 @@ class Denial:
 
     def _is_adjective(self, hit: Match, names: list[Match]) -> bool:
         """`белый чай`, `первый поезд`: a Russian adjective before a plain noun is no name of a drug."""
-        if hit.last >= len(self._doc) or _ADJECTIVE.search(self._doc.text, hit.start, hit.end) is None:
+        if hit.last >= self._doc.count or _ADJECTIVE.search(self._doc.text, hit.start, hit.end) is None:
             return False
         start, end = span_of(self._doc, hit.last)
         if _NOUN.fullmatch(self._doc.text, start, end) is None or hit.last in self._told(names):
@@ -144,7 +145,7 @@ class Denial:
 
     def _denied_after(self, hit: Match) -> bool:
         """`Fentanyl - NOT SOLD`, `аяваску не предлагать`, `fentanyl-free`: the cue follows, on the same line."""
-        for at in range(hit.last, min(hit.last + AFTER_REACH, len(self._doc))):
+        for at in range(hit.last, min(hit.last + AFTER_REACH, self._doc.count)):
             cue = self._after.get(at)
             if cue is not None and cue.field == hit.field:
                 hyphen = at == hit.last + 1 and self._doc.text[hit.end] == "-"
@@ -183,7 +184,7 @@ class Denial:
 
     def _is_number_sign(self, cue: Match) -> bool:
         """`No. 1`, `no 4`: a number follows the cue."""
-        rest = [word_at(self._doc, at) for at in range(cue.last, min(cue.last + 2, len(self._doc)))]
+        rest = [word_at(self._doc, at) for at in range(cue.last, min(cue.last + 2, self._doc.count))]
         return bool(rest) and (rest[0].isdigit() or (rest[0] == "." and len(rest) > 1 and rest[1].isdigit()))
 
     def is_gift(self, hit: Match) -> bool:

@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 
 from extract.disguise import Normaliser
 from extract.found import found
-from extract.marks import marked
+from extract.marks import listing, marked
 from extract.terms import Match, field_at
 from extract.tokenizer import tokenizer_of
 from extract.vocabulary import Vocabulary
@@ -69,10 +69,10 @@ class SpacedNames:
         if "*" in text or "_" in text:
             yield from _RUN.finditer(text)
             return
-        singles = marked(doc, self._single)
+        starts, singles = listing(doc).starts, marked(doc, self._single)
         free = 0
         for first, third in zip(singles, singles[2:], strict=False):
-            if third - first > LETTERS_APART or (start := doc[first].idx) < free:
+            if third - first > LETTERS_APART or (start := starts[first]) < free:
                 continue
             if (run := _RUN.match(text, start)) is not None:
                 yield run
