@@ -300,6 +300,7 @@ def build_series(history: History, measure: str, substance: int | None, by: str)
     count = history.days // width
     buckets = tuple(START + timedelta(days=width * number) for number in range(count))
     values, n = np.full(count, np.nan), np.zeros(count, dtype=np.int64)
+    latest = np.zeros(count) if measure == "listings" else None
     exposure = history.complete[: count * width].reshape(count, width).sum(axis=1).astype(np.float64)
     chosen = slice(None) if substance is None else slice(substance, substance + 1)
     for number in range(count):
@@ -312,7 +313,7 @@ def build_series(history: History, measure: str, substance: int | None, by: str)
         total = history.listings[good][:, chosen].sum(axis=1)
         n[number] = round(float(total.mean()))
         if measure == "listings":
-            values[number] = total.mean()
+            values[number], latest[number] = total.mean(), total[-1]
         elif measure == "new":
             values[number] = history.new[list(days)][:, chosen].sum()
         elif measure == "unknown":
@@ -324,8 +325,9 @@ def build_series(history: History, measure: str, substance: int | None, by: str)
             n[number] = round(len(joined) / len(good))
             if len(joined):
                 values[number] = math.exp(float(np.median(joined)))
-    settled, days = settle(history, chosen, width) if measure == "new" else (None, None)
-    return Series(buckets, values, n, exposure, settled, days)
+    if measure == "new":
+        return Series(buckets, values, n, exposure, *settle(history, chosen, width))
+    return Series(buckets, values, n, exposure, latest=latest)
 
 
 def settle(history: History, chosen: slice, width: int) -> tuple[np.ndarray, np.ndarray]:

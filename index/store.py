@@ -27,11 +27,12 @@ RecordName = Literal["observation", "offer_day"]
 Distinct = Literal["listing", "offer", "vendor"]
 
 
-class Filter(Record):
-    """What part of the data is asked for. Within a field the values are alternatives, between fields all must hold.
+class Traits(Record):
+    """What is asked for. Within a field the values are alternatives, between fields all must hold; empty means no
+    restriction.
 
     `substance` is the main substance (`unknown` for none). `region` takes a code and everything below it (`GE` takes
-    `GE-TB`). Dates are market-local and inclusive at both ends. Empty means no restriction.
+    `GE-TB`).
     """
 
     substance: tuple[str, ...] = ()
@@ -44,6 +45,11 @@ class Filter(Record):
     stash: tuple[str, ...] = ()
     kind: tuple[str, ...] = ()
     vendor: tuple[str, ...] = ()
+
+
+class Filter(Traits):
+    """What part of the data is asked for, and when it was seen. Dates are market-local and inclusive at both ends."""
+
     crawl: tuple[str, ...] = ()
     listing: tuple[str, ...] = ()
     first: date | None = None

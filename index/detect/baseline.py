@@ -48,6 +48,15 @@ class Expected:
         return math.sqrt(self.noise.variance(weights))
 
 
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Where a quiet series would be next, from all that was known the bucket before."""
+
+    middle: float
+    deviation: float
+    """Standard deviation of the next value about it: noise, wandering, and what is not known of the level."""
+
+
 class Baseline:
     """The expectation of every bucket of one series, from the values before it alone.
 
@@ -79,6 +88,27 @@ class Baseline:
         sampled = self._spread**2 * math.pi / 2 / max(1.0, float(np.median(self._n[begin:end][known])))
         noise = self._noise.at(max(0, end - window.history), end, math.sqrt(self._floor**2 + sampled))
         return Expected(float(np.median(self._values[begin:end][known])), noise, weights)
+
+
+    def level(self, index: int, noise: Noise) -> Level | None:
+        """The forecast of bucket `index` under the local level model with those variances: the Kalman filter over the
+        known buckets of window and gap, started at the first of them (Harvey 1989, 3.2; without wandering it is their
+        mean). None where there are fewer than four."""
+        begin = max(0, index - self._window.length - self._window.gap)
+        known = begin + np.flatnonzero(self._known[begin:index])
+        if len(known) < _LEAST_LEVEL:
+            return None
+        middle, spread, before = float(self._values[known[0]]), noise.noise, int(known[0])
+        for place in known[1:].tolist():
+            spread += noise.walk * (place - before)
+            gain = spread / (spread + noise.noise) if spread > 0 else 1.0
+            middle += gain * (float(self._values[place]) - middle)
+            spread *= 1 - gain
+            before = place
+        return Level(middle, math.sqrt(spread + noise.walk * (index - before) + noise.noise))
+
+
+_LEAST_LEVEL = 4
 
 
 def bounds(percent: float, logarithmic: bool, middle: float) -> tuple[float, float]:

@@ -1,8 +1,13 @@
-"""Change: the bucket against the median of a trailing window, by percent and by robust z, both at once."""
+"""Change: the bucket against the median of a trailing window, by percent and by robust z, both at once.
+
+By week also against the level just before: the innovation of the local level model (`noise`), so that a step is found
+in the week that it fills in part. The window goes on holding what the level has got used to.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar, Literal
 
@@ -11,24 +16,35 @@ from pydantic import Field
 
 from index.detect.base import GAP, Step, TestSettings, first_index, known_value, skip, step_of
 from index.detect.baseline import Baseline, Window, bounds, to_scale
+from index.detect.exposure import HARMLESS, missing_share
 from index.detect.series import Judgement, Series
 
 _WINDOWS: dict[Step, Window] = {
     "day": Window(42, 7, 150, 14), "week": Window(10, 1, 40, 5), "month": Window(6, 0, 24, 4),
 }  # fmt: skip
 
+_Z: dict[Step, float] = {"day": 2.5, "week": 4.0, "month": 2.5}
+_JUMP: dict[Step, float] = {"day": math.inf, "week": 3.0, "month": math.inf}
+"""By day a shock takes several buckets, and the level has followed it half way before it is large."""
+
 
 class ChangeSettings(TestSettings):
-    """Fires where the value is off the baseline by `percent` and by `z`, in the direction asked for."""
+    """Fires where the value is off the baseline by `percent` and by `z`, or off the level just before it by `percent`
+    and by `jump`, in the direction asked for."""
 
     kind: Literal["change"] = "change"
     direction: Literal["both", "up", "down"] = Field("both", description="Which changes are of interest.")
     percent: float = Field(
         18.0, gt=0, description="Least change in per cent of the baseline."
     )
-    z: float = Field(
-        2.5, ge=0, description="Least change in standard deviations of what the series does by itself (see noise)."
-    )
+    z: float | None = Field(
+        None, ge=0, description="Least change in standard deviations of what the series does by itself (see noise). "
+        "None: 2.5 by day and month, 4 by week, where `jump` finds what is new.",
+    )  # fmt: skip
+    jump: float | None = Field(
+        None, gt=0, description="Least change against the level just before, in its standard deviations, where this "
+        "bucket and the one before were seen. None: 3 by week; by day and month no such comparison.",
+    )  # fmt: skip
     baseline: int | None = Field(
         None, ge=3, description="Buckets in the trailing window. None: 42 days, 10 weeks or 6 months."
     )
@@ -65,9 +81,11 @@ def window_of(settings: ChangeSettings, step: Step) -> Window:
 
 def judge(series: Series, settings: ChangeSettings, since: date | None = None) -> list[Judgement]:
     """One judgement a bucket from `since` on. `score`: robust z, signed; `baseline`, `low`, `high` in the unit of the
-    measure; notes: percent (signed)."""
+    measure: of the level just before where it is that alone from which the value is off; notes: percent (signed)."""
     step = step_of(series)
     window = window_of(settings, step)
+    z = _Z[step] if settings.z is None else settings.z
+    jump = _JUMP[step] if settings.jump is None else settings.jump
     logarithmic = settings.scale == "log"
     values = to_scale(series.values, logarithmic)
     baseline = Baseline(values, series.n, window, step, settings.min_sigma, settings.spread if logarithmic else 0.0)
@@ -88,23 +106,46 @@ def judge(series: Series, settings: ChangeSettings, since: date | None = None) -
         if settings.average == "mean":
             end = index - window.gap
             middle = float(np.nanmean(values[max(0, end - window.length) : end]))
-        sigma = max(expected.deviation(np.ones(1)), 1e-12)
-        if logarithmic:
-            # A fall to nought has no logarithm: it is off by more than any bound.
-            off = math.log(value) - middle if value > 0 else -20.0
-            usual = math.exp(middle)
-        else:
-            off, usual = value - middle, middle
-        down, up = (max(least, settings.z * sigma) for least in bounds(settings.percent, logarithmic, middle))
-        fired = (off >= up and settings.direction != "down") or (off <= -down and settings.direction != "up")
-        low = math.exp(middle - down) if logarithmic else middle - down
-        high = math.exp(middle + up) if logarithmic else middle + up
+        # A fall to nought has no logarithm: it is off by more than any bound.
+        newest = float(values[index]) if value > 0 or not logarithmic else middle - 20.0
+        reach = _Reach.of(settings, logarithmic, middle, expected.deviation(np.ones(1)), z)
+        fired = reach.fires(newest, settings.direction)
+        # After a gap, or a week seen in part, nobody knows the level just before.
+        near_enough = index > 0 and max(missing_share(series, at) for at in (index - 1, index)) <= HARMLESS
+        level = baseline.level(index, expected.noise) if near_enough and math.isfinite(jump) else None
+        if level is not None:
+            near = _Reach.of(settings, logarithmic, level.middle, level.deviation, jump)
+            if not fired and near.fires(newest, settings.direction):
+                fired, reach = True, near
+        low, high = reach.middle - reach.down, reach.middle + reach.up
+        usual = math.exp(reach.middle) if logarithmic else reach.middle
         rows.append(
             Judgement(
                 bucket=series.buckets[index], fired=fired, value=value, baseline=usual,
-                low=None if settings.direction == "up" else low, high=None if settings.direction == "down" else high,
-                score=off / sigma, n=int(series.n[index]),
+                low=None if settings.direction == "up" else math.exp(low) if logarithmic else low,
+                high=None if settings.direction == "down" else math.exp(high) if logarithmic else high,
+                score=(newest - reach.middle) / reach.sigma, n=int(series.n[index]),
                 notes={"percent": 100 * (value / usual - 1) if usual else math.inf},
             )
         )
     return rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """How far from its middle a value may be: `down` and `up`, both positive."""
+
+    middle: float
+    sigma: float
+    down: float
+    up: float
+
+    @classmethod
+    def of(cls, settings: ChangeSettings, logarithmic: bool, middle: float, sigma: float, z: float) -> _Reach:
+        sigma = max(sigma, 1e-12)
+        down, up = (max(least, z * sigma) for least in bounds(settings.percent, logarithmic, middle))
+        return cls(middle, sigma, down, up)
+
+    def fires(self, value: float, direction: str) -> bool:
+        off = value - self.middle
+        return (off >= self.up and direction != "down") or (off <= -self.down and direction != "up")

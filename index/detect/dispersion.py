@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from index.detect.base import Floats
 
 _OUTLYING = 2.58
-"""Standardised residuals above this lose weight as 1 / residual^2 (Noufaily et al. 2013)."""
+"""Standardised residuals above this lose weight (Noufaily et al. 2013), here as 1 / residual^4: a past surge of three
+weeks is a ninth of a baseline of 180 days."""
+_WANDER = 0.04
+"""Dispersion of runs of weeks: what wanders for longer than a bucket does not average out in them."""
 _BELIEVED = 0.3
 _BLOCK = 1.45
 """Of more usual buckets than this a count is a block: it tells the rate, not how single buckets scatter."""
@@ -38,9 +42,13 @@ class Rate:
 
 def fit_rate(
     counts: Floats, exposure: Floats, how: Literal["moment", "ml"] = "moment", least_dispersion: float = 0.0,
-    weekdays: NDArray[np.int64] | None = None,
+    weekdays: NDArray[np.int64] | None = None, spans: tuple[int, ...] = (),
 ) -> Rate:  # fmt: skip
-    """Rate of a baseline: all arrays of the same length, exposure (in usual buckets) above nought, counts known."""
+    """Rate of a baseline: all arrays of the same length, exposure (in usual buckets) above nought, counts known.
+
+    Buckets that hold more than the others let expect lose weight, and so do all of a run (of one of the lengths
+    `spans`) that does: a past surge of what is rare stands out in no single day.
+    """
     factors = np.ones(7)
     exposed = exposure
     single = exposure < _BLOCK
@@ -64,13 +72,27 @@ def fit_rate(
     dispersion = min(dispersion, _BELIEVED)
     for _ in range(3):
         mean = rate * exposed
-        residual = (counts - mean) / np.sqrt(mean + dispersion / size * mean**2)
-        weights = np.where(residual > _OUTLYING, (_OUTLYING / np.maximum(residual, _OUTLYING)) ** 2, 1.0)
+        residual = _residuals(counts, mean, mean + dispersion / size * mean**2, spans)
+        weights = np.where(residual > _OUTLYING, (_OUTLYING / np.maximum(residual, _OUTLYING)) ** 4, 1.0)
         rate, dispersion = _moments(counts, exposed, weights, how, single)
     dispersion = max(dispersion, least_dispersion)
     mean = rate * exposed
     uncertainty = float(np.sum(weights**2 * (mean + dispersion / size * mean**2)) / np.sum(weights * mean) ** 2)
     return Rate(rate, dispersion, uncertainty, tuple(float(factor) for factor in factors))
+
+
+def _residuals(counts: Floats, mean: Floats, variance: Floats, spans: tuple[int, ...]) -> Floats:
+    """Of each bucket the greatest standardised residual: its own, or that of a run of buckets that it belongs to."""
+    greatest = (counts - mean) / np.sqrt(variance)
+    for span in spans:
+        if not 1 < span <= len(counts) // 2:
+            continue
+        over, usual, spread = (
+            np.convolve(each, np.ones(span), mode="valid") for each in (counts - mean, mean, variance)
+        )
+        residual = np.pad(over / np.sqrt(spread + _WANDER * usual**2), span - 1, constant_values=-np.inf)
+        greatest = np.maximum(greatest, sliding_window_view(residual, span).max(axis=1))
+    return greatest
 
 
 def _moments(

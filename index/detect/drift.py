@@ -123,7 +123,8 @@ def judge(series: Series, settings: DriftSettings, since: date | None = None) ->
                 score=smoothed / sigma, n=int(series.n[index]),
                 notes={
                     "smoothed": plain(middle + smoothed),
-                    "percent": 100 * (math.exp(smoothed) - 1 if logarithmic else smoothed / (abs(middle) or math.nan)),
+                    "percent": 100 * (math.exp(smoothed) - 1) if logarithmic
+                    else 100 * smoothed / abs(middle) if middle else math.inf,
                 },
             )
         )

@@ -61,6 +61,24 @@ def count_births(series: Series, carry: bool, memory: int, *, settled: bool = Tr
     return Births(np.where(gap, 0.0, series.values), judged, past, crawls, settled=False)
 
 
+def usual_amount(series: Series, index: int, amounts: Floats) -> float:
+    """Median of the newest buckets up to `index` that were crawled; 0: none was."""
+    known = np.flatnonzero(series.exposure[: index + 1] > 0)[-_USUAL:]
+    return float(np.median(amounts[known])) if len(known) else 0.0
+
+
+def missing_share(series: Series, index: int) -> float:
+    """Share of its usual exposure that a bucket lacks; 1 in a gap."""
+    usual = usual_amount(series, index, series.exposure)
+    return max(0.0, 1.0 - float(series.exposure[index]) / usual) if usual > 0 else 0.0
+
+
+HARMLESS = 0.3
+"""Share of a bucket that may be missing for it, or its last crawl, to be taken for whole: two days of a week."""
+_USUAL = 30
+"""Known buckets of which the usual exposure is the median."""
+
+
 def lost_share(crawls: Floats, index: int, span: int, window: int) -> float:
     """Share of its crawls that the `span` buckets up to `index` lack, against what nine in ten spans of the `window`
     buckets before them had at most. 0: nothing is missing, or nothing is known of before."""

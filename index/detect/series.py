@@ -29,6 +29,9 @@ class Series:
     a gap. None: not known; tests then make do with `values` and `exposure`."""
     settled_days: NDArray[np.float64] | None = None
     """Days in which that came up: between those two crawls, of all markets together. 0 in a gap."""
+    latest: NDArray[np.float64] | None = None
+    """Of what stands (listings, offers, vendors; `values` are means over a bucket's crawls): the count of the last
+    complete crawl in each bucket, of several markets the sum of theirs. Means nothing in a gap. None: not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,10 @@ _MEMORY: dict[Step, int] = {"day": 45, "week": 8, "month": 2}
 """What came up in a longer gap has mostly gone again before anybody looks."""
 _LONGEST: dict[Step, int] = {"day": 14, "week": 3, "month": 2}
 """What came up in a longer gap is no part of a baseline."""
-_LOST = 0.14
-"""Three days of three weeks."""
+_RECENT: dict[Step, int] = {"day": 35, "week": 5, "month": 1}
+"""Newest buckets in which lost crawls make what is known coarser: the longest span and two weeks more."""
+_LOST = 0.11
+"""Share of the crawls of those buckets: four days of five weeks."""
 
 
 class SurgeSettings(TestSettings):
@@ -75,7 +77,7 @@ class SurgeSettings(TestSettings):
     after_loss: float = Field(
         0.1, gt=0, le=1,
         description="Chance of a false alarm, in parts of the usual one, where crawls that failed or broke off lost a "
-        "seventh or more of the newest buckets (the longest span): what is known is coarser then (nb, with carry).",
+        "ninth or more of the newest five weeks: what is known is coarser then (nb, with carry).",
     )  # fmt: skip
     threshold: float | None = Field(
         None, gt=0, description="ears-c2: standard deviations (3 as published). None: Student's quantile for per_year."
@@ -129,9 +131,10 @@ def judge(series: Series, settings: SurgeSettings, since: date | None = None) ->
             continue
         unit = births.unit(begin, end)
         rate = fit_rate(
-            counts, seen / unit, settings.dispersion, settings.min_dispersion, weekdays[chosen] if by_weekday else None
-        )
-        strict = settings.carry and lost_share(births.crawls, index, max(spans), length) >= _LOST
+            counts, seen / unit, settings.dispersion, settings.min_dispersion,
+            weekdays[chosen] if by_weekday else None, spans,
+        )  # fmt: skip
+        strict = settings.carry and lost_share(births.crawls, index, max(*spans, _RECENT[step]), length) >= _LOST
         allowed = share * settings.after_loss if strict else share
         rows.append(_judge_nb(series, settings, index, rate, allowed, births, unit, weekdays, spans, _MEMORY[step]))
     return rows

@@ -1,11 +1,17 @@
 """Threshold: above or below a fixed value for some buckets in a row.
 
+The mean of a week in which a market collapses is half of before, and is known to be low a week late. So of what stands
+(`Series.latest`) a bucket is beyond a bound too if its last complete crawl is.
+
 A week of which two days were seen may be beyond a bound where the whole week is not. So a bucket with less exposure
-than usual is beyond only if it would still be with the rest as the known bucket before it; else nothing is said of it.
+than usual is beyond only if it would still be with the rest as the buckets before it were at most; and by its last
+crawl only if no more than three tenths of it were missed; of what stands, either by more than chance. Else nothing is
+said of it.
 """
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from typing import ClassVar, Literal
 
@@ -13,6 +19,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from index.detect.base import GAP, TestSettings, first_index, known_value, skip
+from index.detect.exposure import HARMLESS, lost_share, missing_share, usual_amount
 from index.detect.series import Judgement, Series
 
 
@@ -40,25 +47,23 @@ class ThresholdSettings(TestSettings):
 
 
 def judge(series: Series, settings: ThresholdSettings, since: date | None = None) -> list[Judgement]:
-    """One judgement a bucket from `since` on. `score`: how many known buckets in a row have been outside."""
+    """One judgement a bucket from `since` on. `score`: how many known buckets in a row have been outside. `value`: the
+    one that is outside, where it is the last crawl's; notes: side, and crawl ("last") then."""
     start = first_index(series, since)
     rows: list[Judgement] = []
     run, side, gap = 0, "", 0
-    before: float | None = None
-    crawled = series.exposure > 0
     for index, bucket in enumerate(series.buckets):
         value = known_value(series, index)
         why = GAP
-        now = ""
+        now, notes = "", {}
         if value is not None:
-            high = settings.above is not None and value > settings.above
-            low = settings.below is not None and value < settings.below
-            now = "above" if high else "below" if low else ""
-            if now:
-                least, most = _whole(series, index, value, value if before is None else before, crawled)
-                if not ((high and least > (settings.above or 0.0)) or (low and most < (settings.below or 0.0))):
-                    why, now = SHORT, "unknown"
-            before = value
+            now = _side(settings, value)
+            sure = bool(now) and _stays(series, index, settings, now)
+            if not sure and series.latest is not None and (end := _side(settings, float(series.latest[index]))):
+                value, notes = float(series.latest[index]), {"crawl": "last"}
+                now, sure = end, _lasts(series, index, settings, end)
+            if now and not sure:
+                why, now = SHORT, "unknown"
         if value is None or now == "unknown":
             gap += 1
             if settings.gap_breaks or gap > settings.buckets:
@@ -73,7 +78,7 @@ def judge(series: Series, settings: ThresholdSettings, since: date | None = None
             rows.append(
                 Judgement(
                     bucket=bucket, fired=fired, value=value, low=settings.below, high=settings.above, score=float(run),
-                    n=int(series.n[index]), notes={"side": side} if side else {},
+                    n=int(series.n[index]), notes={"side": side, **notes} if side else {},
                 )
             )
     return rows
@@ -81,22 +86,53 @@ def judge(series: Series, settings: ThresholdSettings, since: date | None = None
 
 SHORT = "seen in part: the days not seen could undo it"
 """Reason given for a bucket beyond a bound of which too little was seen."""
-_USUAL = 30
-"""Known buckets of which the usual exposure is the median."""
+_BEFORE = 4
+"""Known buckets before a bucket seen in part that say what the days not seen may have been like."""
 
 
-def _whole(
-    series: Series, index: int, value: float, before: float, crawled: np.ndarray
-) -> tuple[float, float]:
-    """The least and most that the bucket would have shown if all of it had been seen, the days not seen being as the
-    bucket before. Sums (counts that gather, known by `settled`) lack what was not seen; means do not."""
-    known = np.flatnonzero(crawled[: index + 1])[-_USUAL:]
-    usual = float(np.median(series.exposure[known])) if len(known) else 0.0
-    missing = max(0.0, 1.0 - float(series.exposure[index]) / usual) if usual > 0 else 0.0
+def _side(settings: ThresholdSettings, value: float) -> str:
+    if settings.above is not None and value > settings.above:
+        return "above"
+    return "below" if settings.below is not None and value < settings.below else ""
+
+
+def _slack(series: Series, index: int, count: float) -> float:
+    """By how much more a count that stands must be beyond a bound where crawls were lost in the newest five buckets of
+    several: its own standard deviation (the root of a count), since it is about other days than was meant."""
+    if series.latest is None or usual_amount(series, index, series.exposure) < _SEVERAL:
+        return 0.0
+    lost = missing_share(series, index) > 0 or lost_share(series.exposure, index, _RECENT, _USUAL) >= _LOST
+    return math.sqrt(max(count, 1.0)) if lost else 0.0
+
+
+_SEVERAL, _RECENT, _USUAL = 2, 5, 30
+_LOST = 0.11
+"""Four days of five weeks."""
+
+
+def _lasts(series: Series, index: int, settings: ThresholdSettings, side: str) -> bool:
+    """Whether the count of the last crawl stands for a bucket's end: of days not seen it may not be the last."""
+    assert series.latest is not None
+    count = float(series.latest[index])
+    slack = _slack(series, index, count)
+    return missing_share(series, index) <= HARMLESS and (
+        _side(settings, count + slack if side == "below" else count - slack) == side
+    )
+
+
+def _stays(series: Series, index: int, settings: ThresholdSettings, side: str) -> bool:
+    """Whether a bucket would be beyond the bound if all of it had been seen, the days not seen being as the buckets
+    before it were at most (at least, above a bound). Sums (counts that gather, known by `settled`) lack what was not
+    seen; means do not."""
+    value, missing = float(series.values[index]), missing_share(series, index)
+    earlier = series.values[:index][~np.isnan(series.values[:index])][-_BEFORE:]
     if series.settled is None or series.settled_days is None:
-        rest = value * (1 - missing)
-        return min(value, rest + before * missing), max(value, rest + before * missing)
-    days, unit = float(series.settled_days[index]), float(np.median(series.settled_days[known])) if len(known) else 0.0
+        slack = _slack(series, index, value)
+        value = value + slack if side == "below" else value - slack
+        rest = value if not len(earlier) else float(earlier.min() if side == "above" else earlier.max())
+        return _side(settings, value * (1 - missing) + rest * missing) == side
+    if side == "below":
+        return _side(settings, value + max([value, *earlier.tolist()]) * missing) == side
     # What came up in a gap stands in the bucket after it.
-    share = float(series.settled[index]) * unit / days if days > unit else value
-    return min(value, share), value + max(value, before) * missing
+    days, unit = float(series.settled_days[index]), usual_amount(series, index, series.settled_days)
+    return _side(settings, float(series.settled[index]) * unit / days if days > unit else value) == side

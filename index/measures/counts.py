@@ -34,6 +34,8 @@ class Counted:
     value: float
     n: int
     interval: Interval
+    latest: int = 0
+    """The count of the last complete-enough crawl of the bucket, of several markets the sum of theirs."""
 
 
 def counts(ask: Ask, measure: str) -> list[TrendRow]:
@@ -59,7 +61,7 @@ def count_buckets(ask: Ask, of: Distinct, *, intervals: bool = True) -> list[Cou
     owners: dict[int, dict[str, str]] = {}
     found = []
     for cell, position, _, key in ask.cells(series):
-        status, value = statuses[cell], 0.0
+        status, value, latest = statuses[cell], 0.0, 0
         seen = by_cell[key].get(position) if key in by_cell else None
         if seen:
             # statuses are kept by the panel: many cells share one
@@ -70,10 +72,12 @@ def count_buckets(ask: Ask, of: Distinct, *, intervals: bool = True) -> list[Cou
             for crawl, count in seen:
                 if crawl in owner:
                     totals[owner[crawl]] += count
+            last = {used[-1] for used in status.used.values() if used}
+            latest = sum(count for crawl, count in seen if crawl in last)
             # summed as integers and divided once a market: the same figure whatever order a store answers in
             value = sum((totals[market] / len(used) for market, used in status.used.items() if market in totals), 0.0)
         n = offers.get((position, key), 0) if status.reason is None else 0
-        found.append(Counted(position, key, status, value, n, bounds[cell] if bounds else (None, None)))
+        found.append(Counted(position, key, status, value, n, bounds[cell] if bounds else (None, None), latest))
     return found
 
 

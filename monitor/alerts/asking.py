@@ -29,7 +29,7 @@ Key = tuple[Series, Variant]
 Cells = dict[int, tuple[float | None, int]]
 """(value, n) by position of the bucket; absent where nothing was seen."""
 STANDARD_DAYS = 91
-FORMAT = "2"
+FORMAT = "3"
 """Of what is remembered: a new one where a row of `_pack` changes."""
 LATER_DAYS = 35
 """A fall of stock may be taken back, an absence proven, by crawls up to so many days later."""
@@ -44,7 +44,7 @@ class Answer:
     last_seen: dict[str, date] = field(default_factory=dict)
     """Local day of the last crawl begun of each market."""
     settled: dict[Key, dict[int, int]] = field(default_factory=dict)
-    """New listings by the bucket of the complete crawl that bears them out (`settled`), by series."""
+    """What the last complete crawls of a bucket bear out (`light.Figure.settled`), by series."""
 
 
 class RowCache:

@@ -37,7 +37,8 @@ class Figure:
     value: float | None
     n: int
     settled: int = 0
-    """Of `new`: see `index.detect.series.Series.settled`. A figure may have nothing but this."""
+    """What the last complete crawls of the bucket bear out. Of `new`: `index.detect.series.Series.settled` (a figure
+    may have nothing but this); of listings, offers and vendors: `latest` there."""
 
 
 def iter_figures(ask: Ask, measure: str, column: str) -> Iterator[Figure]:
@@ -62,7 +63,7 @@ def iter_figures(ask: Ask, measure: str, column: str) -> Iterator[Figure]:
 def _counts(ask: Ask, measure: str) -> Iterator[Figure]:
     for one in count_buckets(ask, COUNTS[measure], intervals=False):
         if one.status.reason is None and (one.value or one.n):
-            yield Figure(one.position, one.series, (None, None), one.value, one.n)
+            yield Figure(one.position, one.series, (None, None), one.value, one.n, one.latest)
 
 
 def unsaid(ask: Ask, measure: str, position: int, series: Series) -> bool:

@@ -14,7 +14,7 @@ from index.buckets import bucket_end
 from index.export.suppress import JUDGED
 from index.measures import METHODS, OF, SPLITS
 from index.measures.ask import Money, Of
-from index.store import Filter
+from index.store import Filter, Traits
 from monitor.alerts.alert import Severity
 from monitor.alerts.kinds import Test
 from monitor.alerts.unread import UNREAD
@@ -37,19 +37,8 @@ UNREAD_HISTORY = 60
 UNREAD_TESTS = frozenset({"quality", "threshold", "change", "drift"})
 
 
-class Where(Closed):
+class Where(Closed, Traits):
     """What part of the data is watched, as the options of `dropline trends`: one value or several."""
-
-    substance: tuple[str, ...] = ()
-    group: tuple[str, ...] = ()
-    form: tuple[str, ...] = ()
-    region: tuple[str, ...] = ()
-    ships_from: tuple[str, ...] = ()
-    ships_to: tuple[str, ...] = ()
-    market: tuple[str, ...] = ()
-    stash: tuple[str, ...] = ()
-    kind: tuple[str, ...] = ()
-    vendor: tuple[str, ...] = ()
 
     @model_validator(mode="before")
     @classmethod

@@ -41,7 +41,8 @@ def _figure(rule: Rule, unit: str, judgement: Judgement, when: str) -> str:
     if judgement.value is None:
         cause = str(judgement.notes.get("cause", "nothing to be read"))
         return f"{cause} {when}"
-    text = f"{of} {number(judgement.value)} {when}"
+    end = " at the last crawl" if judgement.notes.get("crawl") == "last" else ""
+    text = f"{of} {number(judgement.value)}{end} {when}"
     if judgement.baseline is not None:
         text += f", where {number(judgement.baseline)} was to be expected"
     bounds = [

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from index.coverage import zone_of
 from index.detect.series import Series as Points
 from index.measures.ask import Ask, Series
+from index.measures.counts import MEASURES as COUNTS
 from monitor.alerts.asking import Answer, Cells, Key
 from monitor.alerts.light import unsaid
 from monitor.alerts.rule import COUNTED, Rule
@@ -128,7 +129,7 @@ def _watch(answer: Answer, shape: Shape, rule: Rule, key: Key, cells: Cells, fir
         rule, labels, _unit_of(rule, unit, currency), series,
         Points(
             tuple(ask.buckets.starts[first : last + 1]), points, np.array(numbers, dtype=np.int64),
-            np.where(np.isfinite(points), exposure, 0.0), *_settled(answer, rule, key, points, first, last),
+            np.where(np.isfinite(points), exposure, 0.0), **_borne_out(answer, rule, key, points, first, last),
         ),
         coverage, reasons, panels,
     )  # fmt: skip
@@ -155,26 +156,29 @@ def _unit_of(rule: Rule, unit: str | None, currency: str | None) -> str:
     return rule.measure if rule.measure in COUNTED else ""
 
 
-def _settled(
+def _borne_out(
     answer: Answer, rule: Rule, key: Key, points: NDArray[np.float64], first: int, last: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | tuple[None, None]:
-    """New listings that complete crawls bear out, and the days in which they came up."""
-    if rule.measure != "new" or rule.test.kind not in ("surge", "threshold"):
-        return None, None
-    counts = answer.settled.get(key, {})
+) -> dict[str, NDArray[np.float64]]:
+    """What the last complete crawl of each bucket bears out: of new listings the count and the days in which they came
+    up, of what stands the count of that crawl."""
+    stands = rule.measure in COUNTS and rule.test.kind == "threshold"
+    if not stands and not (rule.measure == "new" and rule.test.kind in ("surge", "threshold")):
+        return {}
     known = np.isfinite(points)
-    settled = np.array([counts.get(place, 0) for place in range(first, last + 1)], dtype=np.float64)
-    days = settled_days(answer.ask, key[0], first, last)
-    return np.where(known, settled, 0.0), np.where(known, days, 0.0)
+    counts = answer.settled.get(key, {})
+    found = np.where(known, [counts.get(place, 0) for place in range(first, last + 1)], 0.0)
+    if stands:
+        return {"latest": found}
+    return {"settled": found, "settled_days": np.where(known, settled_days(answer.ask, key[0], first, last), 0.0)}
 
 
 def _exposure(ask: Ask, rule: Rule, series: Series, first: int, last: int) -> NDArray[np.float64]:
-    """What a value is in proportion to: for what gathers, and where counts are held against a threshold, days with a
-    complete-enough crawl (all markets together); for `down`, such crawls; else 1."""
+    """What a value is in proportion to: for what gathers, and where counts are held against a threshold or the
+    level just before, days with a complete-enough crawl (all markets together); for `down`, such crawls; else 1."""
     places = range(first, last + 1)
     if rule.test.kind == "down":
         return np.array([ask.status(place, series).crawls for place in places], dtype=np.float64)
-    if rule.measure not in GROWING and not (rule.test.kind == "threshold" and rule.measure in COUNTED):
+    if rule.measure not in GROWING and not (rule.test.kind in ("threshold", "change") and rule.measure in COUNTED):
         return np.ones(len(places))
     found = np.zeros(len(places))
     market = ask.market_of(series)

@@ -149,13 +149,13 @@ def test_the_first_days_of_a_week_are_no_test_of_their_own() -> None:
 
 
 def test_where_crawls_were_lost_more_evidence_is_asked() -> None:
-    """The same counts with and without three failed days before them: the bound is higher after the loss."""
+    """The same counts with and without four failed days before them: the bound is higher after the loss."""
     past = quiet(90, 1.0)
     whole = settled([*past, *[1.0] * 10], [*past, *[1.0] * 10], [1.0] * 100)
     values, days, counts = [*past, *[1.0] * 10], [1.0] * 100, [*past, *[1.0] * 10]
-    for at in (93, 94, 95):
+    for at in (93, 94, 95, 96):
         values[at], days[at], counts[at] = float("nan"), 0.0, 0.0
-    days[96], counts[96] = 4.0, 4.0
+    days[97], counts[97] = 5.0, 5.0
     lost = settled(values, counts, days)
     calm, strict = judge(whole, SurgeSettings(spans=(21,)))[-1], judge(lost, SurgeSettings(spans=(21,)))[-1]
     assert strict.notes["total"] == calm.notes["total"]
@@ -178,6 +178,25 @@ def test_settled_judgements_know_nothing_later(seed: int) -> None:
                   whole.settled[:cut], whole.settled_days[:cut])  # fmt: skip
     assert judge(part, SurgeSettings()) == judge(whole, SurgeSettings())[:cut]
     assert judge(whole, SurgeSettings(), whole.buckets[cut]) == judge(whole, SurgeSettings())[cut:]
+
+
+@pytest.mark.parametrize("step", [1, 7])
+def test_a_past_surge_does_not_hide_the_next(step: int) -> None:
+    """A substance of two listings a week that surged fourfold for three weeks in its baseline, seen day by day or week by
+    week: rate and dispersion are about those of the same life without that surge."""
+    dice, length = np.random.default_rng(11), 160 * 7
+    found = []
+    for _ in range(12):
+        days = dice.poisson(2 / 7, length).astype(float)
+        surged = days.copy()
+        surged[-100:-79] += dice.poisson(6 / 7, 21)
+        both = [series(list(one.reshape(-1, step).sum(axis=1)), step=step) for one in (days, surged)]
+        rows = [judge(one, SurgeSettings(), one.buckets[-1])[0] for one in both]
+        found.append([(float(row.notes["dispersion"]), float(row.notes["expected"])) for row in rows])
+    (without, _), (with_one, _) = np.median(found, axis=0)
+    assert without <= with_one < without + 0.1
+    expected = np.array(found)[:, :, 1]
+    assert np.median(expected[:, 1] / expected[:, 0]) < 1.15
 
 
 def test_few_are_no_surge() -> None:

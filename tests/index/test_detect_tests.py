@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from index.detect.baseline import Baseline, Window
 from index.detect.change import ChangeSettings
 from index.detect.down import DownSettings
 from index.detect.drift import DriftSettings, limit_variance, smoothing_weights
@@ -122,6 +123,43 @@ def test_days_not_seen_could_undo_it() -> None:
     assert fired(judge(series([20.0] * 8 + [4.0], exposure=[2.0] * 9), ThresholdSettings(below=10))) == [8]
 
 
+def test_a_market_that_falls_within_the_week_is_low_at_its_end() -> None:
+    """Weeks of 20 listings, one whose mean is 14 and whose last crawl saw 4, and one that came back before its end."""
+    weeks = [20.0] * 8 + [14.0, 20.0, 8.0]
+    plain = series(weeks, exposure=[7.0] * 11)
+    known = replace(plain, latest=np.array([20.0] * 8 + [4.0, 20.0, 20.0]))
+    rows = judge(known, ThresholdSettings(below=10))
+    assert fired(rows) == [8, 10]  # the mean of the last is low enough, whatever its last crawl saw
+    assert (rows[8].value, rows[8].notes) == (4.0, {"side": "below", "crawl": "last"})
+    assert (rows[10].value, rows[10].notes) == (8.0, {"side": "below"})
+    assert fired(judge(plain, ThresholdSettings(below=10))) == [10]
+
+
+@pytest.mark.parametrize(("days", "fires"), [(7.0, True), (5.0, True), (4.0, False)])
+def test_the_last_crawl_does_not_speak_for_a_week_half_seen(days: float, fires: bool) -> None:
+    weeks = series([20.0] * 8 + [14.0], exposure=[7.0] * 8 + [days])
+    rows = judge(replace(weeks, latest=np.array([20.0] * 8 + [4.0])), ThresholdSettings(below=10))
+    assert rows[8].fired is fires
+    assert rows[8].skipped == (None if fires else "seen in part: the days not seen could undo it")
+
+
+def test_after_lost_crawls_a_count_must_be_beyond_by_more_than_chance() -> None:
+    """9 is below 10, but not 9 + 3; five weeks after the loss it is enough again, as 5 is at once."""
+    lost = [7.0] * 8 + [1.0, 7.0, 7.0, 7.0, 7.0, 7.0]
+    for value, fires in ((9.0, [13]), (5.0, [9, 10, 11, 12, 13])):
+        weeks = series([20.0] * 9 + [value] * 5, exposure=lost)
+        known = replace(weeks, latest=weeks.values)
+        assert fired(judge(known, ThresholdSettings(below=10))) == fires
+        assert fired(judge(weeks, ThresholdSettings(below=10))) == [9, 10, 11, 12, 13]  # no count that stands
+
+
+def test_the_days_not_seen_may_have_been_as_the_best_of_the_weeks_before() -> None:
+    exposure = [7.0] * 8 + [5.0]
+    near = [20.0] * 5 + [20.0, 9.0, 11.0, 7.0]
+    # (5 * 7 + 2 * 20) / 7 is not below 10, though (5 * 7 + 2 * 11) / 7 would be
+    assert fired(judge(series(near, exposure=exposure), ThresholdSettings(below=10))) == [6]
+
+
 def test_sums_lack_what_was_not_seen_and_show_it_later() -> None:
     weeks = series([20.0] * 8 + [6.0, 34.0, 41.0, 8.0], exposure=[7.0] * 8 + [2.0, 5.0, 7.0, 7.0])
     known = replace(
@@ -141,6 +179,54 @@ def test_change_finds_a_step_and_says_how_far() -> None:
     assert float(rows[40].notes["percent"]) == pytest.approx(100 * (values[40] / rows[40].baseline - 1))
     assert not fired(judge(series(values), ChangeSettings(direction="down")))
     assert fired(judge(series(values), ChangeSettings(percent=80))) == []
+
+
+@pytest.mark.parametrize(("noise", "walk"), [(0.04, 0.01), (0.01, 0.04), (0.09, 0.0)])
+def test_the_level_just_before_is_statsmodels_forecast(noise: float, walk: float) -> None:
+    """The local level model with known variances and a diffuse start, two gaps in it."""
+    structural = pytest.importorskip("statsmodels.tsa.statespace.structural")
+    dice = np.random.default_rng(5)
+    values = 3 + np.cumsum(dice.normal(0, math.sqrt(walk), 12)) + dice.normal(0, math.sqrt(noise), 12)
+    values[[4, 10]] = np.nan
+    model = structural.UnobservedComponents(values[:11], "local level")
+    model.ssm.initialize_approximate_diffuse(1e9)
+    forecast = model.filter([noise, walk]).get_forecast(1)
+    baseline = Baseline(values, np.full(12, 40), Window(10, 1, 40, 5), "week", 0.0, 0.0)
+    level = baseline.level(11, Noise(noise, walk))
+    assert level is not None
+    assert level.middle == pytest.approx(float(forecast.predicted_mean[0]), rel=1e-5)
+    assert level.deviation == pytest.approx(float(forecast.se_mean[0]), rel=1e-5)
+    assert baseline.level(3, Noise(noise, walk)) is None  # three values are no level
+
+
+def test_without_wandering_the_level_is_the_mean() -> None:
+    values = np.array([1.0, 2.0, 6.0, 3.0, 9.0])
+    level = Baseline(values, np.full(5, 40), Window(10, 1, 40, 5), "week", 0.0, 0.0).level(4, Noise(0.5, 0.0))
+    assert level is not None
+    assert (level.middle, level.deviation) == (pytest.approx(3.0), pytest.approx(math.sqrt(0.5 * (1 + 1 / 4))))
+
+
+def test_a_step_shows_against_the_level_just_before() -> None:
+    """A price that has risen by half in a year and jumps by a quarter down to what it was ten weeks ago."""
+    rise = 50 * np.exp(np.linspace(0, 0.5, 60)) * prices(60, sigma=0.015) / 50
+    values = np.append(rise, rise[-1] * 0.78)
+    row = judge(series(values), ChangeSettings())[-1]
+    assert row.fired
+    assert row.baseline == pytest.approx(rise[-1], rel=0.04)
+    assert float(row.notes["percent"]) == pytest.approx(-22, abs=3)
+    assert row.low is not None
+    assert values[-1] < row.low
+    assert not judge(series(values), ChangeSettings(jump=1e9))[-1].fired
+    assert not judge(series(values), ChangeSettings(direction="up"))[-1].fired
+    assert not judge(series(values), ChangeSettings(percent=30))[-1].fired
+    after_gap = values.copy()
+    after_gap[-2] = np.nan
+    assert not judge(series(after_gap), ChangeSettings())[-1].fired  # nobody knows the level just before
+    for last in ([2.0, 7.0], [7.0, 2.0]):
+        assert not judge(series(values, exposure=[7.0] * 59 + last), ChangeSettings())[-1].fired
+    assert judge(series(values, exposure=[7.0] * 59 + [5.0, 7.0]), ChangeSettings())[-1].fired
+    assert not judge(series(values, step=1), ChangeSettings(baseline=10, gap=1, z=9))[-1].fired  # by day by choice only
+    assert judge(series(values, step=1), ChangeSettings(baseline=10, gap=1, z=9, jump=3))[-1].fired
 
 
 def test_change_by_percent_is_exact_both_ways() -> None:

@@ -120,6 +120,26 @@ def test_only_the_surge_is_told(store: Store, tmp_path: Path) -> None:
         assert told == [("daily", 106)]
 
 
+def test_a_week_is_judged_by_its_last_crawl_too(tmp_path: Path) -> None:
+    """A week of 60, 60, 60, 60, 60, 60, 20: its mean is above 40. A substance that is gone by then counts as nought."""
+    counts = [*[60] * 35, *[60] * 6, 20]
+    store = build_store(tmp_path, counts)
+    rule = build_rule(by="week", test={"kind": "threshold", "below": 40})
+    other = build_rule(id="other", by="week", test={"kind": "change", "percent": 5})
+    assert series_of(store, rule).latest is not None
+    assert series_of(store, rule).latest[:6].tolist() == [60, 60, 60, 60, 60, 20]
+    assert series_of(store, other).latest is None
+    with open_state(tmp_path) as state:
+        cached = [series_of(store, rule, RowCache(state.db)).latest for _ in range(2)]
+        assert cached[0] is not None
+        assert np.array_equal(cached[0], cached[1])
+        assert evaluate_all(store, state, [rule], noon_after(35)).changes.fired == []
+        [alert] = evaluate_all(store, state, [rule], noon_after(42)).changes.fired
+        assert alert.value == 20
+        assert "listings 20 at the last crawl in the week of" in alert.why
+    store.close()
+
+
 @pytest.mark.parametrize(("last", "expected"), [([20, 20, None, None, None, None, None], 0), ([20] * 7, 1)])
 def test_two_days_of_a_week_do_not_speak_for_it(tmp_path: Path, last: list[int | None], expected: int) -> None:
     """Five days as the week before would make it (2 * 20 + 5 * 60) / 7, which is not below 40."""
