@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from index.detect.base import Floats
@@ -90,8 +89,13 @@ def _residuals(counts: Floats, mean: Floats, variance: Floats, spans: tuple[int,
         over, usual, spread = (
             np.convolve(each, np.ones(span), mode="valid") for each in (counts - mean, mean, variance)
         )
-        residual = np.pad(over / np.sqrt(spread + _WANDER * usual**2), span - 1, constant_values=-np.inf)
-        greatest = np.maximum(greatest, sliding_window_view(residual, span).max(axis=1))
+        most = np.full(len(counts) + span - 1, -np.inf)
+        most[span - 1 : len(counts)] = over / np.sqrt(spread + _WANDER * usual**2)
+        width = 1
+        while width < span:  # the greatest of `span` neighbours, by doubling
+            step = min(width, span - width)
+            most, width = np.maximum(most[:-step], most[step:]), width + step
+        greatest = np.maximum(greatest, most)
     return greatest
 
 
