@@ -12,17 +12,23 @@ from extract.terms import Match
 
 HUGE = 500
 """Grams: nobody sells that much under a mere by-word."""
+HUGE_AT_STASH = 100
+"""Grams: the same for Russian by-words: stash markets sell small packages, and many of the words are kitchen words."""
+HUGE_ML = 1000
 BY_PIECE = frozenset({
     "entactogens", "lysergamides", "benzodiazepines", "gabapentinoids", "phenethylamines", "sedatives", "medicines",
     "psilocybin", "cannabis-concentrate", "cannabis-edible", "amphetamine", "oxycodone", "hydrocodone", "codeine",
-    "tramadol", "methadone", "buprenorphine", "inhalants",
+    "tramadol", "methadone", "buprenorphine", "inhalants", "methylphenidate", "lisdexamfetamine", "modafinil",
+    "armodafinil", "phentermine", "morphine", "hydromorphone", "oxymorphone", "tapentadol", "dihydrocodeine",
+    "tilidine", "fentanyl", "nitazenes", "steroids", "ephedrine", "semi-synthetic-cannabinoids",
 })  # fmt: skip
 BY_VOLUME = frozenset({
     "ghb", "lysergamides", "codeine", "methadone", "cannabis-concentrate", "synthetic-cannabinoids", "steroids",
-    "inhalants", "ketamine", "morphine",
+    "inhalants", "ketamine", "morphine", "psilocybin", "semi-synthetic-cannabinoids", "cannabis-edible",
 })  # fmt: skip
-BY_SYRINGE = frozenset({"methamphetamine", "methcathinone", "heroin", "desomorphine"})
+BY_SYRINGE = frozenset({"methamphetamine", "methcathinone", "heroin", "desomorphine", "tropicamide"})
 """Sold ready to inject, by the `куб` (1 ml)."""
+SYRINGE_ML = 10
 MEDICINES = frozenset({
     "benzodiazepines", "gabapentinoids", "sedatives", "medicines", "lysergamides", "tramadol", "oxycodone",
     "hydrocodone", "methadone", "buprenorphine",
@@ -41,7 +47,7 @@ class Amounts:
         self._seen = found(doc)
         self._starts: list[int] | None = None
         self._ends: list[int] = []
-        self._plausible: dict[str, bool] = {}
+        self._plausible: dict[tuple[str, float], bool] = {}
 
     def near(self, hit: Match) -> bool:
         """An amount stands right before or after the match, on the same line."""
@@ -61,25 +67,28 @@ class Amounts:
             return False
         return "\n" not in text[end : self._starts[after]]
 
-    def plausible(self, substance: str, group: str) -> bool:
-        """An amount the substance is sold in: powders by the gram, pills by the piece, a few by volume.
-        `Flour 2 kg`, `pot, 3 l` and `snow boots, 2 pcs` say nothing. A price alone will do where there is no amount."""
-        known = self._plausible.get(substance)
+    def plausible(self, substance: str, group: str, *, below: float = HUGE) -> bool:
+        """An amount the substance is sold in: powders by the gram, pills by the piece, a few by volume. `Flour 2 kg`,
+        `pot, 3 l` and `snow boots, 2 pcs` say nothing, nor `below` grams and more. A price alone will do where there is
+        no amount."""
+        known = self._plausible.get((substance, below))
         if known is None:
-            known = self._plausible[substance] = self._is_plausible(substance, group)
+            known = self._plausible[substance, below] = self._is_plausible(substance, group, below)
         return known
 
-    def _is_plausible(self, substance: str, group: str) -> bool:
+    def _is_plausible(self, substance: str, group: str, below: float) -> bool:
         seen = self._seen
-        if any(one.name in {"price", "quantity"} for one in seen.fields):
+        fields = {one.name for one in seen.fields}
+        if "quantity" in fields:
             return True
         if not seen.quantities:
-            return bool(seen.prices)
+            return bool(seen.prices) or "price" in fields
         return any(
-            (one.base_unit == "g" and one.base_amount < HUGE)
+            (one.base_unit == "g" and one.base_amount < below)
             or (one.base_unit == "unit" and (group in BY_PIECE or substance in BY_PIECE))
-            or (one.base_unit == "ml" and (group in BY_VOLUME or substance in BY_VOLUME))
-            or (substance in BY_SYRINGE and "куб" in self._text[one.start : one.end])
+            or (one.base_unit == "ml" and one.base_amount <= HUGE_ML and (group in BY_VOLUME or substance in BY_VOLUME))
+            or (substance in BY_SYRINGE and one.base_unit == "ml"
+                and (one.base_amount <= SYRINGE_ML or "куб" in self._text[one.start : one.end]))
             for one in seen.quantities
         )
 

@@ -40,6 +40,14 @@ def is_known(word: str) -> bool:
 
 
 @lru_cache(maxsize=8192)
+def is_of_something(word: str) -> bool:
+    """True for a noun of the dictionary in the genitive, which is no nominative of another one: `шишки лиственницы`,
+    `бошка бензокосы`."""
+    nouns = [one.tag for one in _analyzer().parse(word) if one.tag.POS == "NOUN" and one.is_known]
+    return any("gent" in tag for tag in nouns) and not any({"nomn", "sing"} in tag for tag in nouns)
+
+
+@lru_cache(maxsize=8192)
 def expand_forms(word: str) -> tuple[str, ...]:
     """Other forms of a lower-case Cyrillic word, `ё` written as `е`; none for anything else."""
     if len(word) < SHORTEST or not all("а" <= letter <= "я" or letter in "іїєґ" for letter in word):

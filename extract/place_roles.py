@@ -39,12 +39,14 @@ EXCEPT_IN_FIELD = _compile(
 )
 _EXCEPT = re.compile(
     r"(?:\bno (?:re)?ship\w*(?: to)?|\bexcept(?:ing|ions?)?(?:\W+for|\W+to)?|\bexcluding|\bexcl\.?|\bbut not(?: to)?|"
-    r"\b(?:no|not)(?: delivery| orders)?(?: to| from)?|\bapart from|\bother than|"
+    r"\b(?:no|not)(?: delivery| orders)?(?: to| from)?|\bapart from|\bother than|\b(?:every|any)where but|"
     r"(?:don'?t|do not|cannot|can'?t|never|won'?t|will not) (?:ship|send|deliver)(?: to)?|"
     r"\bкроме(?: отправки)?(?: в| по)?|\bисключая|\bза исключением|"
     rf"\bне (?:отправля\w+|шл[её]м|доставля\w+|работаем) (?:в|во|по))\W+(?:{_THE}\W+)*$"
 )
-_EXCEPT_WORDS = ("no", "exc", "apart", "other", "don", "do ", "can", "never", "won", "кроме", "исключ", "не ")
+_EXCEPT_WORDS = (
+    "no", "exc", "apart", "where but", "other", "don", "do ", "can", "never", "won", "кроме", "исключ", "не ",
+)  # fmt: skip
 """`_EXCEPT` matches nothing without one of these."""
 _FROM = re.compile(
     rf"(?:{_SHIP}{_FEW}(?:from|out of|ex|из|с|со)|\b(?:based|located|stocked|stock|warehouse|vendor|seller|location|"
@@ -80,18 +82,24 @@ _BEHIND_PLAIN = re.compile(
 )
 _POSTAL = frozenset({"GB", "US", "DE", "CA", "AU", "PL", "SE", "AT", "BE", "CH", "IE", "DK", "FI", "NO", "CZ"})
 """Countries that post parcels and grow or refine nothing: `from Germany, tracked` is no origin of the product."""
+_GROWERS = frozenset({
+    "AF", "BO", "BR", "CO", "EC", "IN", "IR", "JM", "LB", "MA", "MM", "MX", "NP", "PE", "PK", "TH", "TR", "VN", "ZA",
+})  # fmt: skip
 _ORIGIN_LABEL = re.compile(r"\borigin\s?[:=-]\s*$")
-"""`Origin: NL, destination: EU` is about the parcel; without a destination it is about the product."""
+"""`Origin: NL, destination: EU` is about the parcel; without a destination it may be about the product, where the
+country grows or refines it."""
+_TO_LABEL = re.compile(r"\bto\s?:\W*$")
 _BEHIND_FROM = re.compile(r"[ \-–]{0,2}(?:stock|vendor|seller|based|supplier|warehouse|sellers|vendors)\b")
 _DOMESTIC = re.compile(r"\b(?:domestic|within|inside|free|fast)\W+(?:the\W+)?$")
 _LISTED = _compile(r"(?:[\s,/&+;|]|and|or|и|или|\bthe\b|\([a-z]{2}\)){1,6}")
-_ARROW = _compile(r"[\s\])]*(?:[-–—=]*[>→➡➔»⇒]+️?|\bto\b|[-–—]{2,})[\s\[(]*|2")
+_ARROW = _compile(r"[\s\])]*(?:[-–—=]*[>→➡➔»⇒]+️?|\bto\b|[-–—]{2,})[\s\[(]*|\s?2\s?")
 _TO_ALONE = _compile(r"\s+to\s+")
 _DASH = _compile(r"\s?[-–—]\s?")
 _TO_WORD = _compile(r"\bto\W+(?:the\W+)?$")
 _CUES = (
     "ship", "send", "sent", "express", "dispatch", "despatch", "deliver", "post", "mail", "order", "stock", "based",
     "locat", "destin", "warehouse", "vendor", "seller", "except", "excl", "apart", "other than", "service", "country",
+    "where but",
     "отправ",
     "достав", "шл", "высыл", "пересыл", "посыл", "почт", "склад", "кроме", "исключ", "otprav", "dostav",
 )  # fmt: skip
@@ -113,8 +121,8 @@ _THE_WORDS = frozenset({
     "регионы", "регионам",
 })  # fmt: skip
 _EXCEPT_ENDS = frozenset({
-    "to", "for", "from", "except", "excepting", "exception", "exceptions", "excluding", "excl", "not", "no", "delivery",
-    "orders", "than", "send", "deliver", "кроме", "отправки", "в", "во", "по", "исключая", "исключением",
+    "but", "to", "for", "from", "except", "excepting", "exception", "exceptions", "excluding", "excl", "not", "no",
+    "delivery", "orders", "than", "send", "deliver", "кроме", "отправки", "в", "во", "по", "исключая", "исключением",
 })  # fmt: skip
 _FROM_ENDS = frozenset({"from", "out", "ex", "из", "с", "со", "in", "в", "at", "location", "country", "склад"})
 _TO_ENDS = frozenset({
@@ -213,6 +221,8 @@ def _roles_of(
         if inherits and _LISTED.fullmatch(text, before.end, hit.start):
             return role_before
     left = _Left(text, hit.start)
+    if role_before == ("from",) and left.last == "to" and _TO_LABEL.search(left.text):
+        return ("to",)
     if (role := _role_by_shipping(hit, left)) is not None:
         return role
     if hit.kind in ("settlement", "region", "district"):
@@ -267,10 +277,13 @@ def _role_of_country(hit: Hit, left: _Left, right: str) -> tuple[str, ...]:
         if _BEHIND_TO.match(right) or (left.is_edge() and _EDGE_RIGHT.match(right)):
             return ("to",)
         return ()
-    if _BEHIND_FROM.match(right) or ("destination" in right and _ORIGIN_LABEL.search(text)):
+    if _BEHIND_FROM.match(right):
+        return ("from",)
+    if left.last == "origin" and _ORIGIN_LABEL.search(text) and ("destination" in right or hit.code not in _GROWERS):
         return ("from",)
     if left.end == "from" and (hit.short or hit.code in _POSTAL) and (
-        _PLAIN_FROM.search(text) and _BEHIND_PLAIN.match(right)
+        _PLAIN_FROM.search(text)
+        and (_BEHIND_PLAIN.match(right) or (hit.short and _EDGE_RIGHT.match(right) and not left.is_origin()))
     ):
         return ("from",)  # `from UK, ships worldwide`
     if _BEHIND_TO.match(right) and not left.is_origin():

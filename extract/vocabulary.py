@@ -1,7 +1,8 @@
 """The vocabulary: tables under `extract/vocab/` (or another folder), read once.
 
 Tables (CSV with a header, UTF-8), each row with its `source`:
-- `substances.csv`: id, name (INN or chemical name), cas, group, un, rf, source
+- `substances.csv`: id, name (INN or chemical name), cas, group, un, rf, source, unsure (which of cas, un, rf nobody has
+  held against a source)
 - `names*.csv`: substance, name, lang, type, strength, source. `strength` is strong (always counts), weak (a word with a
   harmless sense: counts only beside other evidence) or class (a strain: says cannabis, the form decides which).
 - `forms.csv`: form, term, lang; `kinds.csv`: kind, term, lang, weight; `cues.csv`: cue, term, lang
@@ -43,13 +44,14 @@ class Substance(NamedTuple):
 
 
 class Term(NamedTuple):
-    """What a phrase means. `value` is a substance id, form, kind or cue."""
+    """What a phrase means. `value` is a substance id, form, kind or cue; `type` that of a name: `name`, `slang` ..."""
 
     category: Category
     value: str
     strength: str = "strong"
     weight: float = 1.0
     lang: str = ""
+    type: str = ""
 
 
 @dataclass
@@ -66,6 +68,8 @@ class Vocabulary:
     """Strong one-word names: these are looked for in spaced letters."""
     fillers: set[str] = field(default_factory=set)
     """Words that may stand between `no` and the name it denies."""
+    talk: set[str] = field(default_factory=set)
+    """Words that say nothing, but that drug listings are full of: colours, origins, praise."""
     digest: str = ""
 
 
@@ -138,7 +142,7 @@ class _Builder:
             for line, row in iter_rows(file, ("substance", "name", "lang", "type", "strength", "source")):
                 self._check(row, file, line)
                 name, lang, strength = row["name"].strip(), row["lang"], row["strength"]
-                self.add(name, Term("substance", row["substance"], strength, lang=lang))
+                self.add(name, Term("substance", row["substance"], strength, lang=lang, type=row["type"]))
                 self.add_forms(name, lang if row["type"] != "abbreviation" else "")
                 one_word = name.lower().replace("ё", "е")
                 if strength != "weak" and " " not in one_word and one_word.isalpha():
@@ -176,6 +180,9 @@ class _Builder:
         for _, row in iter_rows(self.folder / "cues.csv", ("cue", "term", "lang")):
             if row["cue"] == "filler":
                 self.vocabulary.fillers.add(row["term"])
+                continue
+            if row["cue"] == "talk":
+                self.vocabulary.talk.add(row["term"])
                 continue
             self._plain(row["term"], row["lang"], Term("cue", row["cue"]))
         for _, row in iter_rows(self.folder / "false_friends.csv", ("phrase", "lang", "note")):

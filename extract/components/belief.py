@@ -5,12 +5,13 @@ of."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from functools import cached_property
 
 from spacy.tokens import Doc
 
-from extract.evidence import Amounts
+from extract.components.denial import BYWORDS, is_sentence
+from extract.evidence import HUGE, HUGE_AT_STASH, Amounts
 from extract.found import FieldSpan, found, word_at
 from extract.marks import listing
 from extract.terms import Match, matches
@@ -18,18 +19,31 @@ from extract.terms import Match, matches
 _PERCENT = re.compile(r"[\s:=~\-–<>]{0,4}\d[\d.,\-]*\s?%")
 EMOJI = "zxx"
 JOINERS = frozenset({"+", "&", "and", "и", "/", "|", "plus", "плюс", "or", "или", "та", ","})
-STRANGERS, STRANGERS_NEAR = 2, 3
+STRANGERS, STRANGERS_NEAR = 1, 2
 """So many unknown words in a title make a by-word harmless: far from an amount, and right beside one."""
+STRANGERS_IN_TOWN = 3
+"""The same in a title that names a place: districts are strangers."""
+ACRONYM = 3
+"""Letters of the longest acronym that many things share (`DMT`, `PCP`, `LSD`)."""
+SITE_FIELDS = frozenset({"category", "quantity", "place"})
+"""Fields of a market's own page that say what is sold."""
+STASH_SITE = frozenset({"quantity", "place"})
+"""Fields that together only stash markets have."""
+MDMA_MG = (100, 400)
+"""Least and most MDMA that ecstasy tablets are sold as (Trans European Drug Information alerts)."""
+_WORD = re.compile(r"[^\W\d_]+")
 JOIN_REACH = 6
 """Tokens between two names that a joiner can join: room for an amount."""
 
 
 class Belief:
     """Judges the names of one Doc: in text order, none inside another. `groups`: the group of each substance;
-    `words`: those that the tables know."""
+    `words`: those of drug listings; `talk`: those of them that say nothing."""
 
-    def __init__(self, doc: Doc, hits: list[Match], groups: Mapping[str, str], words: Mapping[str, str]) -> None:
-        self._doc, self._groups, self._words = doc, groups, words
+    def __init__(
+        self, doc: Doc, hits: list[Match], groups: Mapping[str, str], words: Set[str], talk: Set[str]
+    ) -> None:  # fmt: skip
+        self._doc, self._groups, self._words, self._talk = doc, groups, words, talk
         self._amounts = Amounts(doc)
         self._hits = hits = self._of_products(hits)
         self._named: set[str] = set()
@@ -76,6 +90,8 @@ class Belief:
     def believed(self) -> list[Match]:
         """Strong names, and weak ones beside enough other evidence; those of the category only where there is no
         other."""
+        if self._named and self._is_foreign():
+            return []
         main = self._in_title or {self._first}
         kept: list[Match] = []
         elsewhere, last = False, -JOIN_REACH
@@ -95,6 +111,23 @@ class Belief:
                 elsewhere = elsewhere or field != "category"
         return [hit for hit in kept if hit.field != "category"] if elsewhere and self._category else kept
 
+    def _is_foreign(self) -> bool:
+        """A title that names a substance once among words that drug listings do not have: by slang only (`Dope wheels
+        BMX`), or where nothing is offered (`Fentanyl awareness training`)."""
+        seen, hit = found(self._doc), self._hits[0]
+        if len(self._hits) > 1 or hit.field != "title" or any(one.name in SITE_FIELDS for one in seen.fields):
+            return False
+        offered = bool(seen.quantities) or any(one.start < self._field("title").end for one in seen.prices)
+        sold = self._amounts.plausible(hit.term.value, self._groups[hit.term.value])
+        acronym = hit.end - hit.start <= ACRONYM and self._doc.text[hit.start : hit.end].isupper()
+        # several words (`mdma champagne`) are hardly those of another thing
+        byword = (hit.term.type in BYWORDS and hit.last - hit.first == 1) or (acronym and not sold)
+        if (offered and not byword) or self._says_drug or self._in_town or is_sentence(self._doc):
+            return False
+        if sold:
+            return self._strangers > STRANGERS_NEAR
+        return self._strangers >= (STRANGERS if byword else STRANGERS + 1)
+
     def _is_ours(self, hit: Match) -> bool:
         """Another word names the same substance, or another product of the same plant."""
         value = hit.term.value
@@ -110,8 +143,10 @@ class Belief:
         return self._classes > 1 or self._is_sold(hit) or self._is_alone(hit)
 
     def _is_weak_good(self, hit: Match, number: int) -> bool:
-        field = hit.field
-        if self._is_ours(hit) or self._is_propped(hit):
+        field, ours = hit.field, self._is_ours(hit)
+        if hit.term.type == "press" and not ours and not self._is_pressed:
+            return False
+        if ours or self._is_propped(hit):
             return True
         if field in self._telling:
             return field == "title" and self._joins_any(number)
@@ -119,6 +154,24 @@ class Belief:
             named = self._title_names or bool(self._telling)
             return not named and self._amounts.near(hit) and self._is_sold(hit)
         return not self._first and (self._is_alone(hit) or self._is_sold(hit))
+
+    @cached_property
+    def _is_pressed(self) -> bool:
+        """The name of a tablet's stamp (`Tesla 2 pcs, 260 mg`): pieces of the strength of ecstasy, or a stash market's
+        own fields."""
+        doses = (one.dose_mg for one in found(self._doc).quantities)
+        return self._at_stash or any(dose is not None and MDMA_MG[0] <= dose <= MDMA_MG[1] for dose in doses)
+
+    @cached_property
+    def _at_stash(self) -> bool:
+        return {one.name for one in found(self._doc).fields} >= STASH_SITE
+
+    @cached_property
+    def _in_town(self) -> bool:
+        """The title names the place: stash markets write it there, with a district that no table has
+        (`СК 1г НСК Академгородок`)."""
+        end = self._field("title").end
+        return any(one.role == "place" and one.start < end for one in found(self._doc).regions)
 
     def _is_propped(self, hit: Match) -> bool:
         """Two words of one plant prop each other up: `hybrid, feminised`, `OG Kush wax`."""
@@ -155,9 +208,16 @@ class Belief:
         return False
 
     def _is_alone(self, hit: Match) -> bool:
-        """The field is little more than this word."""
+        """The field is little more than this word, or a strain between words that say nothing (`NEW! Easy Bud!
+        SALE!`)."""
         first, last = self._letters_of(hit.field)
-        return first >= hit.start and last < hit.end
+        if first >= hit.start and last < hit.end:
+            return True
+        if hit.term.strength != "class":
+            return False
+        text = self._doc.text
+        rest = _WORD.findall(f"{text[first : hit.start]} {text[hit.end : last + 1]}".lower())
+        return all(word in self._talk for word in rest)
 
     def _letters_of(self, field: str) -> tuple[int, int]:
         """Code points of the first and the last letter of a field; where it has none, its end and its start."""
@@ -175,12 +235,15 @@ class Belief:
     def _is_sold(self, hit: Match) -> bool:
         """Something says that this is a drug listing: the words such listings use, or an amount the substance is sold
         in, with not much beside it that our tables have never heard of."""
-        if self._says_drug:
-            return True
-        if not self._amounts.plausible(hit.term.value, self._groups[hit.term.value]):
-            return False
-        limit = STRANGERS_NEAR if self._amounts.near(hit) else STRANGERS
-        return hit.field != "title" or self._strangers < limit
+        value = hit.term.value
+        below = HUGE_AT_STASH if hit.term.lang == "ru" and hit.term.strength == "weak" else HUGE
+        plausible = self._says_drug or self._amounts.plausible(value, self._groups[value], below=below)
+        if not plausible or hit.field != "title":
+            return plausible
+        if self._in_town:
+            return self._strangers < STRANGERS_IN_TOWN
+        near = self._says_drug or self._at_stash or (hit.term.strength == "class" and self._amounts.near(hit))
+        return self._strangers < (STRANGERS_NEAR if near else STRANGERS)
 
     @cached_property
     def _says_drug(self) -> bool:
@@ -188,14 +251,20 @@ class Belief:
 
     @cached_property
     def _strangers(self) -> int:
-        """Words of four letters and more in the title that no table has."""
+        """Words of four letters and more in the title that no table knows from drug listings."""
         title, text, regions = self._field("title"), self._doc.text, found(self._doc).regions
+        begins = {one.start for one in regions}
         count = 0
         doc = listing(self._doc)
         for token in range(doc.count):
             start, end = doc.starts[token], doc.end(token)
             if start >= title.end:
                 break
-            if start >= title.start and end - start >= 4 and text[start:end].isalpha():
-                count += doc.norm(token) not in self._words and not any(one.start <= start < one.end for one in regions)
+            if start < title.start or end - start < 4 or not text[start:end].isalpha():
+                continue
+            if doc.norm(token) in self._words:
+                continue
+            # nor is the town that brackets explain: `Железногорск (Курская обл.)`
+            explained = text[end : end + 2] == " (" and end + 2 in begins
+            count += not explained and not any(one.start <= start < one.end for one in regions)
         return count

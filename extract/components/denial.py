@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Set
+from collections.abc import Mapping, Set
 
 from spacy.tokens import Doc
 
+from extract.evidence import Amounts
 from extract.found import found, span_of, word_at
 from extract.marks import listing
+from extract.morphology import is_of_something
 from extract.terms import Match, matches
 from extract.vocabulary import Category
 
@@ -28,16 +30,30 @@ GAP = frozenset({"-", "–", "—", ":", "(", "*", "!", "is", "are", "we", "i", 
 AFTER_REACH = 3
 _ADJECTIVE = re.compile(r"(?:ый|ий|ая|ое|ые|ие)$", re.IGNORECASE)
 _NOUN = re.compile(r"[а-яё]{3,}")
+_WORD = re.compile(r"[^\W\d_]+")
 _LISTED: tuple[Category, ...] = ("form", "cue")
 SITE_FIELDS = frozenset({"price", "quantity", "category", "place"})
 """Fields only a market's own page has."""
+TITLE_WORDS = 16
+"""Words of the longest title; a longer one is a sentence, and tells more than one thing."""
+BYWORDS = frozenset({"slang", "transliteration", "emoji"})
+"""Types of names that are words of everyday things as well, however surely they name a drug among drugs."""
+
+
+def is_sentence(doc: Doc) -> bool:
+    """The title is longer than titles are: its words do not all belong to one thing."""
+    end = next((one.end for one in found(doc).fields if one.name == "title"), 0)
+    return len(_WORD.findall(doc.text, 0, end)) > TITLE_WORDS
 
 
 class Denial:
     """Reads the cues of one Doc."""
 
-    def __init__(self, doc: Doc, fillers: Set[str]) -> None:
+    def __init__(self, doc: Doc, fillers: Set[str], groups: Mapping[str, str], words: Set[str]) -> None:
+        """`groups`: the group of each substance; `words`: those of drug listings."""
         self._doc = listing(doc)
+        self._groups, self._words = groups, words
+        self._amounts = Amounts(doc)
         self._fillers = fillers
         self._before: dict[int, Match] = {}
         """Where a cue ends that denies what follows -> the cue."""
@@ -48,13 +64,16 @@ class Denial:
         self._covered: set[int] | None = None
         self._named: set[int] | None = None
         self._listed: set[int] | None = None
-        self._everyday = self._media = False
+        self._everyday: Set[int] = frozenset()
+        """Tokens of the title that speak of everyday things."""
+        self._media = False
         telling = [cue for cue in matches(doc, "cue") if cue.term.value != "drug"]
         if telling:
             self._sort(telling)
 
     def _sort(self, cues: list[Match]) -> None:
-        everyday: set[str] = set()
+        everyday: set[int] = set()
+        media = False
         for cue in cues:
             kind = cue.term.value
             if kind == "either":
@@ -70,11 +89,14 @@ class Denial:
             elif kind == "gift":
                 self._gift_starts.add((cue.field, cue.first))
                 self._gift_ends.add((cue.field, cue.last))
-            elif kind in {"harmless", "media"} and cue.field == "title" and not self._in_name(cue.first):
-                everyday.add(kind)
-        if everyday and not found(self._doc).stash:
-            self._everyday = all(hit.term.strength != "strong" for hit in matches(self._doc, "substance"))
-            self._media = ("media" in everyday and not self._amount_in_title()) or not self._sold()
+            elif kind in {"harmless", "media"} and cue.field == "title":
+                span = range(cue.first, cue.last)
+                if not all(self._in_name(at) for at in span):
+                    everyday.update(span)
+                    media = media or kind == "media"
+        if everyday and not found(self._doc).stash and not is_sentence(self._doc):
+            self._everyday = everyday
+            self._media = (media and not self._amount_in_title()) or not self._sold()
 
     def leave(self, names: list[Match]) -> list[Match]:
         """The names that are not denied. Denied is a name that a negation or comparison stands before with nothing but
@@ -83,10 +105,10 @@ class Denial:
         repair`."""
         ends = sorted(self._before)
         reach = min(REACH + sum([name.last - name.first for name in names]), FARTHEST)
-        closely = bool(self._after) or self._everyday or self._media
+        closely = bool(self._after) or bool(self._everyday)
         left = []
         for name in names:
-            if (closely or name.term.strength == "weak") and self._is_harmless(name, names):
+            if (closely or name.term.strength == "weak" or name.term.lang == "ru") and self._is_harmless(name, names):
                 continue
             nearest = bisect_right(ends, name.first) - 1
             if nearest < 0 or name.first - ends[nearest] > reach or not self._denied_before(name, names):
@@ -96,10 +118,14 @@ class Denial:
     def _is_harmless(self, hit: Match, names: list[Match]) -> bool:
         """All but what stands before the name."""
         term = hit.term
-        if (self._media or (self._everyday and term.strength != "strong")) and hit.field == "title":
+        if self._everyday and hit.field == "title" and (self._media or self._is_everyday(hit)):
             return True
         if hit.first < 0:
             return False  # spelt letter by letter
+        if term.lang == "ru" and hit.field == "title" and term.type in BYWORDS and self._is_of_something(hit):
+            return True
+        if term.strength == "weak" and self._doc.text[hit.end : hit.end + 2] in {"'s", "’s"}:
+            return True  # `Molly's game`
         if term.strength == "weak" and term.lang == "ru" and self._is_adjective(hit, names):
             return True
         return bool(self._after) and self._denied_after(hit)
@@ -125,6 +151,25 @@ class Denial:
                 comma = True
             at, behind = at - 1, word
         return False
+
+    def _is_everyday(self, hit: Match) -> bool:
+        """A by-word beside everyday things (`Спиды рации 2 шт`); any name without an amount it is sold in (`Opium
+        perfume 50 ml`); any but a brand right beside the thing (`MDA monitor arm, 1 pc`)."""
+        term = hit.term
+        if term.strength != "strong" or term.type in BYWORDS:
+            return True
+        if not (found(self._doc).quantities and self._amounts.plausible(term.value, self._groups[term.value])):
+            return True
+        return term.type == "name" and (hit.first - 1 in self._everyday or hit.last in self._everyday)
+
+    def _is_of_something(self, hit: Match) -> bool:
+        """`шишки лиственницы`, `бошка бензокосы`: part of a thing that drug listings do not speak of."""
+        if hit.last >= self._doc.count or self._doc.norm(hit.last) in self._words:
+            return False
+        start, end = span_of(self._doc, hit.last)
+        if _NOUN.fullmatch(self._doc.text, start, end) is None or not is_of_something(self._doc.text[start:end]):
+            return False
+        return not any(one.start <= start < one.end for one in found(self._doc).regions)
 
     def _is_adjective(self, hit: Match, names: list[Match]) -> bool:
         """`белый чай`, `первый поезд`: a Russian adjective before a plain noun is no name of a drug."""

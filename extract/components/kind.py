@@ -32,7 +32,7 @@ NOT_TELLING = frozenset({"shipping", "скорость", "снег", "fraud", "p
 """Notes of harmless phrases that say nothing of what is sold: `fast speed shipping`."""
 HARMLESS_JOB = frozenset({Kind.JOB, Kind.SAMPLE, Kind.COMBO, Kind.LOTTERY})
 """Kinds whose words mean something else inside a harmless phrase: `план работ`, `высшая проба`, `комплект колес`."""
-MISFILED = frozenset({Kind.OTHER, Kind.DOCUMENT, Kind.SERVICE})
+MISFILED = frozenset({Kind.OTHER, Kind.DOCUMENT, Kind.SERVICE, Kind.EQUIPMENT})
 EVERYDAY = frozenset({"harmless", "media"})
 SITE_FIELDS = frozenset({"price", "quantity", "category"})
 UNLIKE_AMOUNTS = frozenset({Kind.OTHER, Kind.DOCUMENT, Kind.SERVICE, Kind.JOB, Kind.EQUIPMENT})
@@ -64,8 +64,8 @@ class KindFinder:
         elif kind is Kind.OFFER and (everyday or not self._says_drug(doc, seen)):
             kind = Kind.OTHER
         seen.kind = kind
-        if not named and kind in MISFILED:
-            seen.substances = []  # an account among the drugs: its category is a mistake
+        if kind in MISFILED and (not named or (self._in_title(seen) and not self._amount_in_title(seen))):
+            seen.substances = []  # an account among the drugs: its category is a mistake; a course on a drug is none
         return doc
 
     def _heaviest(self, seen: Found, weights: dict[Kind, float], *, named: bool, everyday: bool) -> Kind:
@@ -116,6 +116,11 @@ class KindFinder:
                 taken |= tokens
                 weights[kind] = weights.get(kind, 0.0) + hit.term.weight * FIELD[hit.field]
         return weights
+
+    @staticmethod
+    def _in_title(seen: Found) -> bool:
+        title = next((one for one in seen.fields if one.name == "title"), None)
+        return title is not None and any(one.start < title.end for one in seen.substances)
 
     @staticmethod
     def _amount_in_title(seen: Found) -> bool:

@@ -25,6 +25,19 @@ FIELD_WEIGHT = {"title": 100.0, "description": 50.0, "category": 10.0}
 CANNABIS = ("cannabis-resin", "cannabis-concentrate", "cannabis-edible", "cannabis-seeds", "cannabis-herb")
 
 
+NOT_OF_LISTINGS = frozenset({"harmless", "media", "other", "service", "document", "equipment"})
+"""Cues and kinds whose words speak of something else than a drug."""
+
+
+def _words_of_listings(vocabulary: Vocabulary) -> frozenset[str]:
+    """Words that our tables know from drug listings; those of everyday things and of services are as strange as unknown
+    ones."""
+    return frozenset(vocabulary.talk) | frozenset(
+        word for phrase, terms in vocabulary.phrases.items() for word in phrase.split()
+        if any(term.category != "false" and term.value not in NOT_OF_LISTINGS for term in terms)
+    )
+
+
 class SubstanceFinder:
     """Component: `found(doc).substances`."""
 
@@ -32,7 +45,8 @@ class SubstanceFinder:
         self._spaced = SpacedNames(nlp, vocabulary)
         self._fillers = frozenset(vocabulary.fillers)
         self._groups = {one.id: one.group for one in vocabulary.substances.values()}
-        self._words = vocabulary.words
+        self._words = _words_of_listings(vocabulary)
+        self._talk = frozenset(vocabulary.talk)
 
     def __call__(self, doc: Doc) -> Doc:
         hits = [hit for hit in self._standing(doc) if hit.field in READ]
@@ -41,10 +55,11 @@ class SubstanceFinder:
             hits += spaced
             hits.sort(key=_start)
         if hits:
-            denial = Denial(doc, self._fillers)
-            hits = Belief(doc, denial.leave(hits), self._groups, self._words).believed()
+            denial = Denial(doc, self._fillers, self._groups, self._words)
+            hits = denial.leave(hits)
+            hits = Belief(doc, hits, self._groups, self._words, self._talk).believed() if hits else hits
             seen = found(doc)
-            seen.substances = self._weigh(self._merge_cannabis(hits), denial)
+            seen.substances = self._weigh(self._merge_cannabis(doc, hits), denial)
             if seen.substances and seen.quantities:
                 main = seen.substances[0].id
                 mark_lone_doses(doc, main, self._groups[main])
@@ -73,12 +88,16 @@ class SubstanceFinder:
         return kept
 
     @staticmethod
-    def _merge_cannabis(hits: list[Match]) -> list[Match]:
-        """`White Widow hash` is resin: strains and bare `cannabis` take the product that is named beside them."""
+    def _merge_cannabis(doc: Doc, hits: list[Match]) -> list[Match]:
+        """`White Widow hash` is resin: strains and bare `cannabis` take the product that is named beside them, and bare
+        `THC` sweets are edibles."""
         if all(hit.term.strength == "strong" or hit.term.value != "cannabis-herb" for hit in hits):
             return hits
         said = {hit.term.value for hit in hits if hit.term.strength != "class"}
         product = next((value for value in CANNABIS if value in said), None)
+        if product is None and all(hit.term.type != "strain" for hit in hits):
+            sweets = (one for one in matches(doc, "form") if one.term.value == "edible" and one.field == "title")
+            product = "cannabis-edible" if any(sweets) else None
         if product is None or product == "cannabis-herb":
             return hits
         return [

@@ -1,4 +1,4 @@
-"""Titles of everyday things written to mislead (`own/false_friends_2026-11.txt`), and the frozen labelled sets."""
+"""Titles of everyday things written to mislead (`own/false_friends_2026-11*.txt`), and the frozen labelled sets."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ def extractor() -> Extractor:
     return Extractor()
 
 
-def test_titles_of_everyday_things_name_no_substance(extractor: Extractor) -> None:
-    lines = (OWN / "false_friends_2026-11.txt").read_text(encoding="utf-8").splitlines()
+@pytest.mark.parametrize(("file", "least"), [("false_friends_2026-11.txt", 550), ("false_friends_2026-11b.txt", 2100)])
+def test_titles_of_everyday_things_name_no_substance(extractor: Extractor, file: str, least: int) -> None:
+    lines = (OWN / file).read_text(encoding="utf-8").splitlines()
     titles = [line for line in lines if line and not line.startswith("#")]
-    assert len(titles) > 550
+    assert len(titles) > least
     readings = extractor.read_many({"title": title} for title in titles)
     assert {t: [s.id for s in r.substances] for t, r in zip(titles, readings, strict=True) if r.substances} == {}
 
@@ -43,22 +44,59 @@ def test_the_names_themselves_still_count(extractor: Extractor, title: str, subs
     assert [one.id for one in extractor.read({"title": title}).substances] == substances
 
 
-@pytest.mark.parametrize("language", ["en", "ru"])
-def test_the_blind_set_is_the_frozen_one(language: str) -> None:
-    path = LABELLED / f"blind-2026-11-{language}.jsonl"
+@pytest.mark.parametrize("extra", [
+    {"price": "$25", "ships_from": "Germany", "ships_to": "Worldwide"},
+    {"description": "High quality, brand new, fast delivery worldwide. Ask for bulk prices."},
+    {"description": "Новый товар, отличное качество, доставка по России."},
+])  # fmt: skip
+def test_a_price_or_praise_makes_no_drug_of_them(extractor: Extractor, extra: dict[str, str]) -> None:
+    lines = (OWN / "false_friends_2026-11b.txt").read_text(encoding="utf-8").splitlines()
+    titles = [line for line in lines if line and not line.startswith("#")]
+    readings = extractor.read_many({"title": title} | extra for title in titles)
+    assert sum(bool(one.substances) for one in readings) <= 0.005 * len(titles)
+
+
+@pytest.mark.parametrize(
+    ("fields", "substances"),
+    [
+        # what makes the same words a drug: an amount it is sold in, a market's own fields, a stamp with its strength
+        ({"title": "Tesla 260mg x 10"}, ["mdma"]), ({"title": "Tesla 2 шт"}, []),
+        ({"title": "Tesla 2 шт", "quantity": "2 шт", "place": "Тбилиси"}, ["mdma"]),
+        ({"title": "Шишки 2г"}, ["cannabis-herb"]), ({"title": "Шишки лиственницы 2г"}, []),
+        ({"title": "DMT 0.5g"}, ["dmt"]), ({"title": "DMT gauge 2 pcs"}, []),
+        ({"title": "Molly 1g"}, ["mdma"]), ({"title": "Molly's 1g"}, []),
+        ({"title": "Винт 2 мл"}, ["methamphetamine"]), ({"title": "Винт 2 шт"}, []),
+        ({"title": "Ecstasy 5 pills"}, ["mdma"]), ({"title": "Ecstasy perfume 5 pcs"}, []),
+        ({"title": "Gummies 10 x 10mg THC"}, ["cannabis-edible"]), ({"title": "Wedding Cake 3.5g THC 20%"}, ["cannabis-herb"]),
+        ({"title": "Каннабіс 5 г Дніпро"}, ["cannabis-herb"]), ({"title": "Соль белая 1г"}, ["alpha-pvp"]),
+        ({"title": "СК 1г НСК Академгородок"}, ["alpha-pvp"]), ({"title": "Кокс 1г Алматы Орбита"}, ["cocaine"]),
+        ({"title": "Винт 1г Ростов Западный"}, ["methamphetamine"]), ({"title": "MDMA champagne rocks Tilburg"}, ["mdma"]),
+        ({"title": "Course on MDMA for nurses"}, []), ({"title": "Custom listing for John 28g coke"}, ["cocaine"]),
+    ],
+)  # fmt: skip
+def test_what_makes_a_word_a_drug(extractor: Extractor, fields: dict[str, str], substances: list[str]) -> None:
+    assert [one.id for one in extractor.read(fields).substances] == substances
+
+
+@pytest.mark.parametrize(("language", "series", "count"), [
+    ("en", "", 75), ("ru", "", 75), ("en", "b", 60), ("ru", "b", 60),
+])  # fmt: skip
+def test_the_blind_sets_are_the_frozen_ones(language: str, series: str, count: int) -> None:
+    path = LABELLED / f"blind-2026-11{series}-{language}.jsonl"
     sums = (LABELLED / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
     assert f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}" in sums
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert len(rows) == 75
-    assert len({row["id"] for row in rows}) == 75
+    assert len(rows) == count
+    assert len({row["id"] for row in rows}) == count
     for row in rows:
         assert Kind(row["labels"]["kind"])
         assert all(Stash(one) for one in row["labels"]["stash"])
         assert all(unit in ("g", "ml", "unit") for _, unit in row["labels"]["quantities"])
 
 
-def test_the_first_answer_to_the_blind_set_is_kept() -> None:
-    first = json.loads((LABELLED / "blind-2026-11-first.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("series", ["", "b"])
+def test_the_first_answer_to_the_blind_set_is_kept(series: str) -> None:
+    first = json.loads((LABELLED / f"blind-2026-11{series}-first.json").read_text(encoding="utf-8"))
     assert {(one["set"], one["field"]) for one in first["scores"]} >= {
         (language, field) for language in ("en", "ru") for field in ("substances", "quantities", "prices", "regions")
     }

@@ -105,6 +105,14 @@ def _cas_is_valid(cas: str) -> bool:
     return sum(int(digit) * weight for weight, digit in enumerate(reversed(body), start=1)) % 10 == check
 
 
+def test_schedules_are_those_of_the_conventions_and_doubts_are_named() -> None:
+    schedules = {"", "1961-I", "1961-I/IV", "1961-II", "1971-I", "1971-II", "1971-III", "1971-IV", "1988-I", "1988-II"}
+    with (TABLES / "substances.csv").open(encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            assert row["un"] in schedules, row
+            assert set(row["unsure"].split()) <= {"cas", "un", "rf"}, row
+
+
 def test_every_row_has_a_source() -> None:
     for name in ("names.csv", "names_strains.csv", "forms.csv", "kinds.csv", "cues.csv", "false_friends.csv"):
         with (TABLES / name).open(encoding="utf-8") as stream:
