@@ -1,6 +1,6 @@
-"""Fills an SQLite store with an invented year of four markets, for measurements at scale. Goes on where it was stopped.
+"""Fills a store with an invented year of four markets, for measurements at scale. Goes on where it was stopped.
 
-    python bench/store_fill.py PATH [--rows 10000000]
+    python bench/store_fill.py sqlite:///PATH|http://HOST:PORT/PREFIX [--rows 10000000]
 
 Three stash markets (two to four crawls a day) and a postal one (every second day): offers come and go (1.5 % a day),
 prices walk, stock falls and is refilled, 2 % of the prices are flagged, one crawl in fifty is incomplete. All text is
@@ -16,12 +16,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from extract.observation import Coverage, CoverageBasis, Crawl, CrawlKind, CrawlOutcome, Flag, Observation, Stash
+from index.content import in_batches
 from index.derive import derive_offer_days
-from index.sqlite.store import SqliteStore
+from index.open import open_store
 
 START = datetime(2031, 1, 6, 3, tzinfo=UTC)
 VERSION = "scale-1"
@@ -60,6 +60,8 @@ MARKETS = (
     Market("elm", "UTC", 0.5, 0.08, "EUR", 1.1, (), postal=True),
 )
 DAYS = 365
+AT_ONCE = 100_000
+"""Observations of one write."""
 
 
 class Shelf:
@@ -147,31 +149,33 @@ class Shelf:
         }
 
 
-def fill(path: Path, rows: int) -> None:
+def fill(url: str, rows: int) -> None:
     """Crawls that are there already are passed over; offer-days are made once all crawls of a market are in."""
-    store, begun, done = SqliteStore(path), time.monotonic(), 0
+    store, begun, done = open_store(url), time.monotonic(), 0
     known = {crawl.id for crawl in store.crawls()}
     for market in MARKETS:
         size = max(60, round(rows * market.part / round(DAYS * market.crawls_a_day)))
         wrote = False
-        for crawl, observations in Shelf(market, size).crawls():
-            if crawl.id not in known:
-                store.write(observations)
+        missing = ((crawl, seen) for crawl, seen in Shelf(market, size).crawls() if crawl.id not in known)
+        for part in in_batches(missing, max(1, AT_ONCE // size)):
+            report = store.write(row for _, seen in part for row in seen)
+            assert not report.failed
+            for crawl, _ in part:
                 store.write_crawl(crawl)
-                wrote, done = True, done + len(observations)
-        print(f"{market.id}: {done} rows after {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+            wrote, done = True, done + report.written + report.unchanged
+            print(f"\r{market.id}: {done} rows after {time.monotonic() - begun:.0f} s", end="", file=sys.stderr)
         if wrote or next(store.last_offer_days(market.id, (START + timedelta(days=400)).date(), VERSION), None) is None:
             days = derive_offer_days(store, market.id, VERSION, START.date())
-            print(f"{market.id}: {days} offer-days, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+            print(f"\n{market.id}: {days} offer-days, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
     store.close()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("path", type=Path)
+    parser.add_argument("store")
     parser.add_argument("--rows", type=int, default=10_000_000)
     options = parser.parse_args()
-    fill(options.path, options.rows)
+    fill(options.store, options.rows)
 
 
 if __name__ == "__main__":

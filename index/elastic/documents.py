@@ -86,14 +86,20 @@ def build_offer_day(row: OfferDay, index: str) -> Document:
     content = canonical(row)
     digest = _digest(content)
     key = offer_day_key(row)
-    source = b'%b,"digest":"%b","first_at":%d,"last_at":%d}' % (
-        content[:-1], digest.encode(), micros(row.first_seen), micros(row.last_seen))
+    source = b'%b,"digest":"%b","first_at":%d,"last_at":%d,"mark":%d,"pack":%b}' % (
+        content[:-1], digest.encode(), micros(row.first_seen), micros(row.last_seen), mark_of(digest),
+        orjson.dumps(day_pack_id(row.market, key[2])))
     return Document(index, digest_id(*key, length=ID_LENGTH), "/".join(key), source, digest)
 
 
 def offer_day_id(market: str, offer: str, day: str, version: str) -> str:
     """Id of the document of that key."""
     return digest_id(market, offer, day, version, length=ID_LENGTH)
+
+
+def day_pack_id(market: str, day: str) -> str:
+    """The pack that holds a market's offer-days of an ISO day: ten days of it, those that share nine characters."""
+    return f"{day[:9]} {market}"
 
 
 def build_pack_document(index: str, crawl: str, rows: int, pack: str) -> Document:

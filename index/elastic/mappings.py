@@ -10,8 +10,8 @@ from extract.observation import digest_id
 from index.columns import RECORDS, field_kinds
 from index.store import RecordName
 
-SCHEMA_VERSION = 2
-"""2: an index per month (1 had one index per version)."""
+SCHEMA_VERSION = 3
+"""2: an index per month (1 had one index per version). 3: offer-days name their pack and bear a mark."""
 
 _KINDS: dict[str, dict[str, Any]] = {
     "text": {"type": "keyword"},
@@ -32,10 +32,12 @@ EXTRAS: dict[RecordName, dict[str, dict[str, Any]]] = {
     "observation": {
         "at": {"type": "long"}, "substance": {"type": "keyword"}, "listing_key": {"type": "keyword"}, "stems": _STEMS,
         "digest": _KEPT, "mark": {"type": "long"}},
-    "offer_day": {"first_at": {"type": "long"}, "last_at": {"type": "long"}, "digest": _KEPT},
+    "offer_day": {
+        "first_at": {"type": "long"}, "last_at": {"type": "long"}, "digest": _KEPT, "mark": {"type": "long"},
+        "pack": {"type": "keyword"}},
 }
 """Fields beside the record's own: times in microseconds, main substance, market + listing, stems, content digest
-and its first 32 bits (see `packs`)."""
+and its first 32 bits, the pack that an offer-day belongs to (see `packs`, `day_packs`)."""
 
 _SORTS: dict[RecordName, list[str]] = {
     "observation": ["market", "offer", "at"],

@@ -29,6 +29,7 @@ from index.content import (
     storable,
 )
 from index.offer_day import OfferDay
+from index.packed_days import iter_coded
 from index.quantiles import PriceField, Quantiles, check_question, quantiles_by_scan
 from index.sqlite import crawl_packs, day_packs, dropping, facts_packs, price_packs, pricing, sql
 from index.sqlite.contents import drop_orphans, forget_rows, iter_contents
@@ -272,7 +273,7 @@ class SqliteStore:
             if connection is None or wanted is None:
                 return None
             packs = day_packs.read_packs(connection, where, fields, wanted)
-        return None if packs is None else day_packs.iter_coded(packs, where, fields)
+        return None if packs is None else iter_coded(day_packs.iter_markets(packs), where, fields)
 
     def count_distinct(
         self, where: Filter, by: Sequence[str], of: Distinct, version: str | None = None

@@ -19,12 +19,13 @@ from scale_world import MARKETS, crawl_of, first_day, observations
 from extract.observation import Coverage, CoverageBasis
 from index.derive import derive_offer_days
 from index.measures import trends
-from index.sqlite import day_packs
+from index.packed import dump_numbers, load_column
+from index.packed_days import FIELDS as PACKED
 from index.sqlite.store import SqliteStore
 from index.store import Filter, concat
 
 DAY = first_day()
-FIELDS = ("offer", *sorted(day_packs.FIELDS - {"offer"}))
+FIELDS = ("offer", *sorted(PACKED - {"offer"}))
 FILTERS = (
     Filter(), Filter(substance=("mephedrone",)), Filter(substance=("unknown", "mdma")), Filter(region=("GE",)),
     Filter(market=("ash",)), Filter(kind=("offer",), vendor=("k:a",)), Filter(listing=("L1", "L2")),
@@ -198,7 +199,7 @@ def test_measures_are_the_same(two_ways: tuple[SqliteStore, SqliteStore], measur
 @given(st.lists(st.one_of(st.none(), st.integers(-2**52, 2**52), st.floats(allow_nan=False, allow_infinity=False))))
 def test_numbers_come_back(values: list[float | None]) -> None:
     column = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-    packed, least, missing = day_packs._column(day_packs._body("quantity", [column], {}))
+    packed, least, missing = load_column(dump_numbers(column))
     read = np.where(packed == least, np.nan, packed.astype(np.float64)) if missing else packed
     assert np.array_equal(read.astype(np.float64), column, equal_nan=True)
 
