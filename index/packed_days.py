@@ -81,8 +81,10 @@ class Packing:
         self._parts[period].append(coded)
 
     def build(self, period: str) -> Bodies:
-        """The pack of a period, by offer and day; it is let go."""
-        parts = self._parts.pop(period)
+        """The pack of a period, by offer and day; it is let go. Of one that has no rows, an empty one."""
+        parts = self._parts.pop(period, None) or [{
+            "day": np.zeros(0, dtype=np.int32), **{name: np.zeros(0, dtype=np.int32) for name in LABELS},
+            **{name: np.zeros(0) for name in (*NUMBERS, *self._more)}}]
         whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         order = np.lexsort((whole["day"], whole["offer"]))
         bodies: Bodies = {}

@@ -94,6 +94,10 @@ class Store(Protocol):
 
     def write_crawl(self, crawl: Crawl) -> None: ...
 
+    def write_crawls(self, crawls: Sequence[Crawl]) -> None:
+        """The same for many at once. What is derived from their observations is left to `rebuild`."""
+        ...
+
     def crawls(self, market: Sequence[str] = (), first: date | None = None, last: date | None = None) -> list[Crawl]:
         """Crawls by market-local date of `started`, oldest first."""
         ...
@@ -153,9 +157,12 @@ class Store(Protocol):
         off it may be run again. UsageError for the current version."""
         ...
 
-    def rebuild(self, progress: Callable[[str, int, int], None] = lambda what, done, total: None) -> Mapping[str, int]:
-        """Make everything anew that the store derives for itself from its records; how much of what. Answers are the
-        same before, meanwhile and after. `progress`: what, how many, of how many."""
+    def rebuild(
+        self, progress: Callable[[str, int, int], None] = lambda what, done, total: None, *, only_stale: bool = False
+    ) -> Mapping[str, int]:
+        """Make everything anew that the store derives for itself from its records (`only_stale`: what is missing or out
+        of date); how much of what. Answers are the same before, meanwhile and after. `progress`: what, how many, of how
+        many."""
         ...
 
     def forget(self, *, crawl: str | None = None, vendor: str | None = None, market: str | None = None) -> int:

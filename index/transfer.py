@@ -51,13 +51,13 @@ def copy_store(source: Store, target: Store, progress: Progress = lambda what, d
     observed, total = _pour(seen, target.write, "observations", progress)
     offered, more = _pour(days, target.write_offer_days, "offer-days", progress)
     total = add_reports(total, more)
-    for done, crawl in enumerate(crawls, start=1):
-        target.write_crawl(crawl)
-        progress("crawls", done)
+    target.write_crawls(crawls)
+    progress("crawls", len(crawls))
     target.set_current_version(version)
     kept_from = source.purged_before()
     if kept_from is not None:
         target.drop_before(kept_from)  # removes nothing: the target shall know what gaps they are
+    target.rebuild(lambda what, done, whole: progress(what, done), only_stale=True)
     progress("digests", 0)
     compare_digests(source, target)
     return CopyReport(

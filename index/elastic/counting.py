@@ -1,39 +1,48 @@
-"""Exact distinct counts: by paging through the index where a question touches little, else from packs."""
+"""Exact distinct counts: by paging through the index where a question touches little, else from packs of crawls."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 
 import elastic_transport
-from elasticsearch import ApiError, Elasticsearch, NotFoundError
+from elasticsearch import ApiError, Elasticsearch
 
 from extract.observation import Observation
-from index.elastic.client import Patience, bulk
+from index.elastic.client import Patience
 from index.elastic.documents import (
     Body,
     Document,
+    build_crawl_weights,
     build_filter,
     build_groups,
-    build_pack_document,
     build_query,
+    iso_of,
     read_group,
 )
 from index.elastic.indices import Indices
-from index.elastic.mappings import PACK_MAPPING, SMALL, index_name, pack_index, write_alias
+from index.elastic.mappings import index_name
 from index.elastic.packs import (
+    COUNTED,
     SOURCE_FIELDS,
     Growing,
     Pack,
     Tally,
     agrees,
+    columns_for,
     columns_from,
     columns_of,
+    dump_counts,
     dump_pack,
+    load_counts,
     load_pack,
 )
 from index.elastic.reading import checked, iter_groups, iter_pages
+from index.elastic.shelf import Shelf, Stored
+from index.ready_counts import GROUPINGS, allowed_of, grouping_of
 from index.store import Distinct, Filter
 
 FEW = 20_000
@@ -43,95 +52,167 @@ _HELD_ROWS = 100_000
 """Rows of crawls being written that are kept for their packs."""
 _AT_ONCE = 64
 """Packs of one request: some 5 MB."""
+_COUNTS_AT_ONCE = 500
 
 Groups = list[tuple[tuple[str | None, ...], int]]
+
+
+@dataclass(frozen=True)
+class Weight:
+    """What the cluster says of a crawl: its rows, the sum of their marks, and its days (ISO, inclusive)."""
+
+    rows: int
+    marks: int
+    first: str
+    last: str
+
+    def lies_in(self, where: Filter) -> bool | None:
+        """Whether the filter's days hold all of it, or (None) a part; False: nothing."""
+        low = "" if where.first is None else where.first.isoformat()
+        high = "~" if where.last is None else where.last.isoformat()
+        if self.last < low or self.first > high:
+            return False
+        return True if low <= self.first and self.last <= high else None
 
 
 class Counting:
     """Counts and packs of one prefix. Methods raise the client's errors."""
 
     def __init__(self, client: Elasticsearch, indices: Indices, patience: Patience, few: int) -> None:
-        self.client, self._indices, self._patience, self._few = client, indices, patience, few
+        self.client, self._indices, self._few = client, indices, few
+        self._packs = Shelf(client, indices, patience, "packs")
+        self._counts = Shelf(client, indices, patience, "counts")
         self._writing: dict[tuple[str, str], Growing] = {}
         self._unsettled: set[tuple[str, str]] = set()
         """Crawls of `_writing` whose stored pack is older than what is kept of them."""
 
     def ask(self, where: Filter, by: Sequence[str], of: Distinct, version: str) -> Groups:
         """Unsorted counts of a version."""
-        index = index_name(self._indices.prefix, "observation", version, "*")
-        query = build_query(build_filter("observation", where))
-        total = checked(dict(self.client.search(
-            index=index, query=query, size=0, track_total_hits=self._few + 1, allow_partial_search_results=False).body))
-        few = total["hits"]["total"]["value"] <= self._few
-        crawls = None if few or where.listing else self._weigh(index, where)
-        if crawls is None:
-            counts: Counter[tuple[str | None, ...]] = Counter()
-            for key in iter_groups(self.client, index, query, build_groups(by, of)):
-                group, counted = read_group(by, key)
-                counts[group] += counted
-            return list(counts.items())
+        index = _index(self._indices.prefix, version)
+        weights = None if where.listing else self._weigh(index)
+        if weights is None:
+            return self._page(index, where, by, of)
+        if where.crawl:
+            weights = {crawl: weights[crawl] for crawl in where.crawl if crawl in weights}
+        lying = {crawl: weight.lies_in(where) for crawl, weight in weights.items()}
+        whole = {crawl: weight for crawl, weight in weights.items() if lying[crawl]}
+        cut = [crawl for crawl, inside in lying.items() if inside is None]
+        grouping = grouping_of(where, by)
+        if grouping is not None and not cut:
+            return self._add_up(version, whole, where, by, of, grouping)
+        if not where.crawl and self._is_few(index, where):
+            return self._page(index, where, by, of)
         tally = Tally(where, by, of)
-        for crawl, pack in self._iter_packs(version, where, crawls):
+        for crawl, pack in self._iter_packs(version, where, by, of, whole, cut):
             tally.add(crawl, pack)
         return list(tally.result().items())
 
-    def _weigh(self, index: str, where: Filter) -> dict[str, tuple[int, float]] | None:
-        """Rows and sum of marks of every crawl within the filter's markets, days and crawls. None: too many crawls."""
-        coarse = Filter(market=where.market, crawl=where.crawl, first=where.first, last=where.last)
+    def _is_few(self, index: str, where: Filter) -> bool:
+        found = checked(dict(self.client.search(
+            index=index, query=build_query(build_filter("observation", where)), size=0,
+            track_total_hits=self._few + 1, allow_partial_search_results=False).body))
+        return bool(found["hits"]["total"]["value"] <= self._few)
+
+    def _page(self, index: str, where: Filter, by: Sequence[str], of: Distinct) -> Groups:
+        counts: Counter[tuple[str | None, ...]] = Counter()
+        query = build_query(build_filter("observation", where))
+        for key in iter_groups(self.client, index, query, build_groups(by, of)):
+            group, counted = read_group(by, key)
+            counts[group] += counted
+        return list(counts.items())
+
+    def _weigh(self, index: str, query: Body | None = None) -> dict[str, Weight] | None:
+        """Every crawl as the cluster has it now. Without a query each index remembers its part until it changes. None:
+        too many crawls."""
         answer = checked(dict(self.client.search(
-            index=index, query=build_query(build_filter("observation", coarse)), size=0, track_total_hits=False,
-            aggs={"crawls": {"terms": {"field": "crawl", "size": _MOST_CRAWLS}, "aggs": {
-                "marks": {"sum": {"field": "mark"}}}}}, allow_partial_search_results=False).body))
+            index=index, allow_partial_search_results=False, **build_crawl_weights(_MOST_CRAWLS, query)).body))
         if "aggregations" not in answer:
             return {}
         found = answer["aggregations"]["crawls"]
         if found["sum_other_doc_count"]:
             return None
-        return {each["key"]: (each["doc_count"], each["marks"]["value"]) for each in found["buckets"]}
+        return {
+            each["key"]: Weight(
+                each["doc_count"], int(each["marks"]["value"]), iso_of(int(each["first"]["value"])),
+                iso_of(int(each["last"]["value"])))
+            for each in found["buckets"]}
+
+    def _add_up(
+        self, version: str, weights: Mapping[str, Weight], where: Filter, by: Sequence[str], of: Distinct,
+        fields: Sequence[str],
+    ) -> Groups:
+        """Counts of whole crawls from those kept of a grouping."""
+        allowed = allowed_of(where, fields)
+        place_of = {"market": 0, **{field: place for place, field in enumerate(fields, start=1)}}
+        places = [-1 if field == "crawl" else place_of[field] for field in by]
+        column = len(fields) + 1 + COUNTED.index(of)
+        name = _name(fields)
+        counts: Counter[tuple[str | None, ...]] = Counter()
+        markets = frozenset(where.market)
+        for crawl, stored in self._counts.iter_right(
+            version, _sizes(weights), [name], partial(self._make_kept, version, show=_counted), _COUNTS_AT_ONCE
+        ):
+            for cell in load_counts(stored.columns[name]):
+                if markets and cell[0] not in markets:
+                    continue
+                if all(each is None or value in each for value, each in zip(cell[1:], allowed, strict=False)):
+                    # nothing is counted in two markets: those of one crawl add up
+                    counts[tuple([crawl if place < 0 else cell[place] for place in places])] += cell[column]
+        return list(counts.items())
 
     def _iter_packs(
-        self, version: str, where: Filter, crawls: dict[str, tuple[int, float]]
+        self, version: str, where: Filter, by: Sequence[str], of: Distinct, whole: Mapping[str, Weight],
+        cut: Collection[str],
     ) -> Iterator[tuple[str, Pack]]:
-        """The pack of every crawl: the stored one where it agrees with the index, else one made now."""
-        names = sorted(crawls)
-        index = pack_index(self._indices.prefix, version)
-        for place in range(0, len(names), _AT_ONCE):
-            asked = names[place : place + _AT_ONCE]
-            stored: dict[str, str] = {}
-            with suppress(NotFoundError):  # no pack was ever made
-                answer = self.client.mget(index=index, ids=asked, source=["pack"])
-                stored = {each["_id"]: each["_source"]["pack"] for each in answer["docs"] if each.get("found")}
-            made: dict[str, Pack] = {}
-            for crawl in asked:
-                pack = load_pack(stored.pop(crawl)) if crawl in stored else None
-                if pack is None or not agrees(pack, where, *crawls[crawl]):
-                    pack = made[crawl] = self._make(version, crawl)
-                yield crawl, pack
-            if made:
-                # a reader without the right to write makes them each time
-                with suppress(ApiError, elastic_transport.TransportError):
-                    self._store(version, made)
+        """What the question needs of every crawl."""
+        columns = columns_for(where, by, of, cut=False)
+        for crawl, stored in self._packs.iter_right(
+            version, _sizes(whole), columns, partial(self._make_kept, version, show=_stored), _AT_ONCE
+        ):
+            yield crawl, load_pack(stored.rows, stored.columns)
+        if not cut:
+            return
+        days = Filter(market=where.market, first=where.first, last=where.last, crawl=tuple(cut))
+        asked = self._weigh(_index(self._indices.prefix, version), build_query(build_filter("observation", days)))
+        for crawl, weight in (asked or {}).items():
+            found = self._packs.get(version, [crawl], columns_for(where, by, of, cut=True)).get(crawl)
+            pack = None if found is None or not found.columns else load_pack(found.rows, found.columns)
+            if pack is None or not agrees(pack, where, weight.rows, weight.marks):
+                pack = self._make(version, crawl)
+            yield crawl, pack
 
     def _make(self, version: str, crawl: str) -> Pack:
-        index = index_name(self._indices.prefix, "observation", version, "*")
         query = build_query(build_filter("observation", Filter(crawl=(crawl,))))
         pack = Growing()
-        for hits in iter_pages(self.client, index, query, ["_shard_doc"], SOURCE_FIELDS):
+        pages = iter_pages(
+            self.client, _index(self._indices.prefix, version), query, ["_shard_doc"], SOURCE_FIELDS)
+        for hits in pages:
             pack.add([hit["_index"] + hit["_id"] for hit in hits], columns_from([hit["_source"] for hit in hits]))
         return pack.build()
 
-    def _store(self, version: str, packs: dict[str, Pack]) -> None:
-        index = pack_index(self._indices.prefix, version)
-        self._indices.make(index, PACK_MAPPING, SMALL)
-        documents = [build_pack_document(write_alias(index), crawl, len(pack), dump_pack(pack))
-                     for crawl, pack in packs.items()]
-        bulk(self.client, "index", documents, self._patience)
+    def _make_kept(self, version: str, crawl: str, show: Callable[[Pack], Stored]) -> Stored:
+        pack = self._make(version, crawl)
+        # a reader without the right to write makes them each time
+        with suppress(ApiError, elastic_transport.TransportError):
+            self._store(version, {crawl: pack})
+        return show(pack)
 
-    def rebuild(self, version: str, progress: Callable[[str, int, int], None]) -> int:
-        """Makes every pack of a version anew; returns how many."""
-        index = index_name(self._indices.prefix, "observation", version, "*")
-        sources: list[Body] = [{"crawl": {"terms": {"field": "crawl"}}}]
-        crawls = [key["crawl"] for key in iter_groups(self.client, index, {"match_all": {}}, sources)]
+    def _store(self, version: str, packs: Mapping[str, Pack]) -> None:
+        self._packs.put(version, {crawl: _stored(pack) for crawl, pack in packs.items()})
+        self._counts.put(version, {crawl: _counted(pack) for crawl, pack in packs.items()})
+
+    def rebuild(self, version: str, progress: Callable[[str, int, int], None], *, only_stale: bool) -> int:
+        """Makes the packs of a version anew, all or those that are not of the rows there now; returns how many."""
+        weights = self._weigh(_index(self._indices.prefix, version)) or {}
+        crawls = list(weights)
+        if only_stale:
+            sizes, right = _sizes(weights), set(crawls)
+            for place in range(0, len(crawls), _COUNTS_AT_ONCE):
+                asked = crawls[place : place + _COUNTS_AT_ONCE]
+                for shelf in (self._packs, self._counts):
+                    found = shelf.get(version, asked, ())
+                    right -= {each for each in asked if each not in found or found[each].weight != sizes[each]}
+            crawls = [crawl for crawl in crawls if crawl not in right]
         for done, crawl in enumerate(crawls, start=1):
             self._store(version, {crawl: self._make(version, crawl)})
             progress("packs", done, len(crawls))
@@ -182,7 +263,26 @@ class Counting:
         sources: list[Body] = [{"crawl": {"terms": {"field": "crawl"}}}]
         query = build_query(build_filter("observation", where))
         crawls = [key["crawl"] for key in iter_groups(self.client, pattern, query, sources)]
-        for index in self._indices.names(f"{self._indices.prefix}-packs-*"):
-            gone = [Document(index, crawl, crawl, b"", "") for crawl in crawls]
-            bulk(self.client, "delete", gone, self._patience)
-            self.client.indices.refresh(index=index)
+        for shelf in (self._packs, self._counts):
+            shelf.drop(crawls)
+
+
+def _index(prefix: str, version: str) -> str:
+    return index_name(prefix, "observation", version, "*")
+
+
+def _name(fields: Sequence[str]) -> str:
+    """Of the column that holds the counts of a grouping."""
+    return "_".join(fields) or "all"
+
+
+def _sizes(weights: Mapping[str, Weight]) -> dict[str, tuple[int, int]]:
+    return {crawl: (weight.rows, weight.marks) for crawl, weight in sorted(weights.items())}
+
+
+def _stored(pack: Pack) -> Stored:
+    return Stored(len(pack), pack.weight, dump_pack(pack))
+
+
+def _counted(pack: Pack) -> Stored:
+    return Stored(len(pack), pack.weight, {_name(fields): dump_counts(pack, fields) for fields in GROUPINGS})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -102,9 +103,17 @@ def day_pack_id(market: str, day: str) -> str:
     return f"{day[:9]} {market}"
 
 
-def build_pack_document(index: str, crawl: str, rows: int, pack: str) -> Document:
-    """The document of a crawl's pack."""
-    return Document(index, crawl, crawl, orjson.dumps({"rows": rows, "pack": pack}), "")
+def build_pack_document(index: str, name: str, rows: int, marks: int, columns: Mapping[str, bytes]) -> Document:
+    """The document of a pack."""
+    source = {"rows": rows, "marks": marks, "columns": {
+        column: base64.b64encode(body).decode() for column, body in columns.items()}}
+    return Document(index, name, name, orjson.dumps(source), "")
+
+
+def read_pack_document(source: Body) -> tuple[int, int, dict[str, bytes]]:
+    """Rows, marks and columns; a pack of an older schema has none."""
+    columns = {name: base64.b64decode(body) for name, body in source.get("columns", {}).items()}
+    return source["rows"], source.get("marks", -1), columns
 
 
 def mark_of(digest: str) -> int:
@@ -112,9 +121,10 @@ def mark_of(digest: str) -> int:
     return int(digest[:8], 16)
 
 
-def build_crawl(crawl: Crawl) -> Body:
+def build_crawl(index: str, crawl: Crawl) -> Document:
     """The crawl's document; its id is the crawl's."""
-    return {"id": crawl.id, "market": crawl.market, "day": started_day(crawl), "body": crawl.model_dump_json()}
+    source = {"id": crawl.id, "market": crawl.market, "day": started_day(crawl), "body": crawl.model_dump_json()}
+    return Document(index, crawl.id, crawl.id, orjson.dumps(source), "")
 
 
 _TIMES = {"observed_at": "at", "first_seen": "first_at", "last_seen": "last_at"}
@@ -237,6 +247,26 @@ def build_newest(where: Filter) -> Body:
     return {
         "size": 0, "track_total_hits": False, "query": build_query(build_filter("observation", coarse)),
         "aggs": {"newest": {"max": {"field": "day"}}}}
+
+
+def build_crawl_weights(most: int, query: Body | None = None) -> Body:
+    """Rows, sum of marks, first and last day of every crawl."""
+    about = {
+        "marks": {"sum": {"field": "mark"}}, "first": {"min": {"field": "day"}}, "last": {"max": {"field": "day"}}}
+    body: Body = {"size": 0, "track_total_hits": False, "aggs": {"crawls": {
+        "terms": {"field": "crawl", "size": most}, "aggs": about}}}
+    return body if query is None else body | {"query": query}
+
+
+def build_day_weights(most: int) -> Body:
+    """Rows and sum of marks of every pack of offer-days; those that name none under the empty name."""
+    return {"size": 0, "track_total_hits": False, "aggs": {"packs": {
+        "terms": {"field": "pack", "size": most, "missing": ""}, "aggs": {"marks": {"sum": {"field": "mark"}}}}}}
+
+
+def build_without_pack() -> Body:
+    """Offer-days that name no pack."""
+    return build_query([], [{"exists": {"field": "pack"}}])
 
 
 def build_last_days(market: str, before: date, after: Body | None, size: int) -> Body:

@@ -16,6 +16,7 @@ from config.errors import StoreError
 from index.elastic.documents import Body
 from index.elastic.mappings import (
     BASE,
+    MOVED_FORWARD,
     SCHEMA_VERSION,
     alias_name,
     build_mapping,
@@ -39,7 +40,7 @@ class Indices:
     def check_schema(self, mapping: Body, index: str) -> None:
         """StoreError where an index was made by another dropline."""
         schema = mapping.get("_meta", {}).get("schema")
-        if schema == SCHEMA_VERSION:
+        if schema in (SCHEMA_VERSION, *MOVED_FORWARD):
             return
         newer = isinstance(schema, int) and schema > SCHEMA_VERSION
         raise StoreError(
@@ -55,7 +56,11 @@ class Indices:
         found = self.client.indices.get_mapping(index=index, ignore_unavailable=True).body
         fresh = False
         if index in found:
-            self.check_schema(found[index]["mappings"], index)
+            there = found[index]["mappings"]
+            self.check_schema(there, index)
+            if there["_meta"]["schema"] != SCHEMA_VERSION:  # fields were added since: the first write brings them
+                self.client.indices.put_mapping(
+                    index=index, properties=mapping["properties"], meta=there["_meta"] | {"schema": SCHEMA_VERSION})
         else:
             try:
                 self.client.indices.create(

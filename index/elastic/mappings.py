@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from extract.observation import digest_id
 from index.columns import RECORDS, field_kinds
@@ -12,6 +12,8 @@ from index.store import RecordName
 
 SCHEMA_VERSION = 3
 """2: an index per month (1 had one index per version). 3: offer-days name their pack and bear a mark."""
+MOVED_FORWARD = frozenset({2})
+"""Older schemas that are read as they are and moved forward by the first write: they lack fields, no more."""
 
 _KINDS: dict[str, dict[str, Any]] = {
     "text": {"type": "keyword"},
@@ -86,8 +88,11 @@ CRAWL_MAPPING: dict[str, Any] = {
 
 PACK_MAPPING: dict[str, Any] = {
     "dynamic": "strict", "_meta": {"schema": SCHEMA_VERSION},
-    "properties": {"rows": {"type": "long"}, "pack": {"type": "binary"}},
+    "properties": {
+        "rows": {"type": "long"}, "marks": {"type": "long"}, "columns": {"type": "object", "enabled": False}},
 }
+PackKind = Literal["packs", "counts", "day-packs"]
+"""What crawls saw; distinct counts of each crawl; offer-days."""
 
 
 def alias_name(prefix: str, record: RecordName) -> str:
@@ -115,9 +120,9 @@ def _slug(version: str) -> str:
     return slug if slug == version else f"{slug}-{digest_id(version, length=8)}"
 
 
-def pack_index(prefix: str, version: str) -> str:
-    """The packs of a version: see `packs`."""
-    return f"{prefix}-packs-{_slug(version)}@{BASE}"
+def pack_index(prefix: str, kind: PackKind, version: str | None) -> str:
+    """The packs of a version (None: the pattern for those of all): see `shelf`."""
+    return f"{prefix}-{kind}-{'*' if version is None else _slug(version)}@{BASE}"
 
 
 def write_alias(index: str) -> str:

@@ -4,16 +4,16 @@ and need no row of the index.
 A pack is derived and never trusted: it holds a mark of every row (32 bits of its content's digest), and is used only
 where the number of rows and the sum of their marks, as the cluster counts them now, are those of the pack. Any other is
 made anew from the index. Listings, offers and vendors are told apart by 64-bit BLAKE2b: among ten million of them the
-odds that any two are taken for one are 3 in a million.
+odds that any two are taken for one are 3 in a million. Beside the columns stand counts of the commonest groupings
+(`index.ready_counts`), under the same marks.
 """
 
 from __future__ import annotations
 
-import base64
 import zlib
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -24,6 +24,9 @@ from numpy.typing import NDArray
 
 from extract.observation import Observation
 from index.elastic.documents import Body, mark_of
+from index.packed import dump_labels, dump_numbers, dump_whole, load_column
+from index.packed_days import pack_list
+from index.ready_counts import Wanted, wanted
 from index.store import Distinct, Filter
 
 FIELDS = (
@@ -35,6 +38,8 @@ Columns = list[list[Any]]
 """Values of FIELDS (lists as tuples), then listing, offer, mark: a list for each, of one length."""
 Whole = NDArray[Any]
 Group = tuple[str | None, ...]
+_MOST_PAIRS = 4_000_000
+"""Pairs of group and thing that are held before they are brought down to the distinct ones."""
 
 
 def columns_of(rows: Sequence[Observation], digests: Iterable[str]) -> Columns:
@@ -68,15 +73,22 @@ def _narrow(codes: array[int], size: int, rows: Whole | None) -> Whole:
 
 @dataclass(frozen=True)
 class Pack:
-    """One crawl's rows. `codes` point into `labels`; `things` are the distinct listings and offers as hashes."""
+    """One crawl's rows, or some of their columns. `codes` point into `labels`; `things` are the distinct listings and
+    offers as hashes."""
 
+    size: int
     labels: dict[str, list[Any]]
     codes: dict[str, Whole]
     things: dict[str, Whole]
     marks: Whole
 
     def __len__(self) -> int:
-        return len(self.marks)
+        return self.size
+
+    @property
+    def weight(self) -> int:
+        """The sum of the marks."""
+        return int(self.marks.sum(dtype=np.uint64))
 
 
 class Growing:
@@ -111,37 +123,85 @@ class Growing:
         for name, known, each in zip((*FIELDS, "listing", "offer"), self._known, self._codes, strict=True):
             codes[name] = _narrow(each, len(known), rows)
         return Pack(
-            {name: list(known) for name, known in zip(FIELDS, self._known, strict=False)}, codes,
+            len(self), {name: list(known) for name, known in zip(FIELDS, self._known, strict=False)}, codes,
             {name: np.array([_hash(*each) for each in known], dtype=np.uint64)
              for name, known in zip(("listing", "offer"), self._known[-2:], strict=True)},
             _narrow(self._marks, 2**32, rows))
 
 
-def dump_pack(pack: Pack) -> str:
-    """As text: base64 of zlib."""
-    arrays = [*((f"c:{name}", array) for name, array in pack.codes.items()),
-              *((f"t:{name}", array) for name, array in pack.things.items()), ("marks", pack.marks)]
-    head = orjson.dumps({
-        "labels": pack.labels, "arrays": [(name, array.dtype.str, len(array)) for name, array in arrays]})
-    body = b"".join([len(head).to_bytes(4, "little"), head, *(array.tobytes() for _, array in arrays)])
-    return base64.b64encode(zlib.compress(body, 1)).decode()
+def dump_pack(pack: Pack) -> dict[str, bytes]:
+    """The columns of a whole pack: fields by name, things and their hashes, marks."""
+    columns = {}
+    for name, codes in pack.codes.items():
+        if name in _LISTS:
+            columns[name] = dump_labels(codes, [pack_list(label) for label in pack.labels[name]])
+        elif name in FIELDS:
+            columns[name] = dump_labels(codes, pack.labels[name])
+        else:
+            columns[name] = dump_numbers(codes.astype(np.int64))
+            columns[f"{name}-hash"] = dump_whole(pack.things[name])
+    return columns | {"mark": dump_whole(pack.marks)}
 
 
-def load_pack(text: str) -> Pack:
-    """The inverse of `dump_pack`."""
-    body = zlib.decompress(base64.b64decode(text))
-    place = 4 + int.from_bytes(body[:4], "little")
-    head = orjson.loads(body[4:place])
-    arrays: dict[str, Whole] = {}
-    for name, kind, length in head["arrays"]:
-        arrays[name] = np.frombuffer(body, dtype=kind, count=length, offset=place)
-        place += arrays[name].nbytes
-    labels = head["labels"]
-    for field in _LISTS:
-        labels[field] = [tuple(each) for each in labels[field]]
-    return Pack(
-        labels, {name[2:]: array for name, array in arrays.items() if name.startswith("c:")},
-        {name[2:]: array for name, array in arrays.items() if name.startswith("t:")}, arrays["marks"])
+def load_pack(rows: int, columns: Mapping[str, bytes]) -> Pack:
+    """The inverse of `dump_pack` for some of its columns."""
+    labels: dict[str, list[Any]] = {}
+    codes: dict[str, Whole] = {}
+    things: dict[str, Whole] = {}
+    marks: Whole = np.zeros(0, dtype=np.uint32)
+    for name, body in columns.items():
+        column, told, _ = load_column(body)
+        if name == "mark":
+            marks = column
+        elif name.endswith("-hash"):
+            things[name.removesuffix("-hash")] = column
+        else:
+            codes[name] = column
+            if name in FIELDS:
+                labels[name] = [tuple(orjson.loads(each or "[]")) for each in told] if name in _LISTS else told
+    return Pack(rows, labels, codes, things, marks)
+
+
+_FINE = ("group", "form", "stash", "kind", "vendor", "substance", "region", *_LISTS)
+
+
+def columns_for(where: Filter, by: Collection[str], of: Distinct, *, cut: bool) -> list[str]:
+    """The columns that a question needs. `cut`: of a crawl only some days, or days of another market, are asked."""
+    names = {"market", *(field for field in by if field != "crawl"), *(
+        field for field in _FINE if getattr(where, field))}
+    names |= {"vendor"} if of == "vendor" else {of, f"{of}-hash"}
+    return sorted(names | {"day", "mark"} if cut else names)
+
+
+COUNTED: tuple[Distinct, ...] = ("listing", "offer", "vendor")
+
+
+def dump_counts(pack: Pack, fields: Sequence[str]) -> bytes:
+    """Distinct listings, offers and vendors for each market and combination of some fields: rows of a JSON array."""
+    group = np.zeros(len(pack), dtype=np.int64)
+    for field in ("market", *fields):
+        group = group * max(len(pack.labels[field]), 1) + pack.codes[field]
+    groups, place = np.unique(group, return_inverse=True)
+    place = place.reshape(-1)
+    counts = []
+    for of in COUNTED:
+        codes = pack.codes[of].astype(np.int64)
+        if of == "vendor":
+            known = np.array([label is not None for label in pack.labels[of]], dtype=bool)[codes]
+            codes, mine = codes[known], place[known]
+        else:
+            mine = place
+        width = int(codes.max(initial=0)) + 1
+        counts.append(np.bincount(np.unique(mine * width + codes) // width, minlength=len(groups)).tolist())
+    options = [pack.labels[field] for field in ("market", *fields)]
+    cells = [[*_group(code, options), *each] for code, *each in zip(groups.tolist(), *counts, strict=True)]
+    return zlib.compress(orjson.dumps(cells), 1)
+
+
+def load_counts(body: bytes) -> list[list[Any]]:
+    """The inverse of `dump_counts`."""
+    found: list[list[Any]] = orjson.loads(zlib.decompress(body))
+    return found
 
 
 def _keep(pack: Pack, field: str, good: Iterable[bool]) -> NDArray[np.bool_]:
@@ -155,7 +215,7 @@ def mask_coarse(pack: Pack, where: Filter) -> NDArray[np.bool_]:
         mask &= _keep(pack, "market", (label in where.market for label in pack.labels["market"]))
     first = where.first.isoformat() if where.first else ""
     last = where.last.isoformat() if where.last else "~"
-    if where.first or where.last:
+    if "day" in pack.codes and (where.first or where.last):  # read only of a crawl that the days cut
         mask &= _keep(pack, "day", (first <= label <= last for label in pack.labels["day"]))
     return mask
 
@@ -163,22 +223,15 @@ def mask_coarse(pack: Pack, where: Filter) -> NDArray[np.bool_]:
 def mask_fine(pack: Pack, where: Filter) -> NDArray[np.bool_]:
     """Rows within all of a filter but its crawls and listings."""
     mask = mask_coarse(pack, where)
-    for field in ("group", "form", "stash", "kind", "vendor"):
-        wanted = getattr(where, field)
-        if wanted:
-            mask &= _keep(pack, field, (label in wanted for label in pack.labels[field]))
-    for field in _LISTS:
-        wanted = getattr(where, field)
-        if wanted:
-            mask &= _keep(pack, field, (not set(wanted).isdisjoint(label) for label in pack.labels[field]))
-    if where.substance:
-        mask &= _keep(pack, "substance", ((label or "unknown") in where.substance for label in
-                                          pack.labels["substance"]))
-    if where.region:
-        heads = tuple(f"{code}-" for code in where.region)
-        mask &= _keep(pack, "region", (
-            label is not None and (label in where.region or label.startswith(heads)) for label in
-            pack.labels["region"]))
+    for field in _FINE:
+        values = getattr(where, field)
+        if not values:
+            continue
+        if field in _LISTS:
+            mask &= _keep(pack, field, (not set(values).isdisjoint(label) for label in pack.labels[field]))
+        else:
+            let_through: Wanted = wanted(where, field)
+            mask &= _keep(pack, field, (label in let_through for label in pack.labels[field]))
     return mask
 
 
@@ -193,8 +246,10 @@ class Tally:
 
     def __init__(self, where: Filter, by: Sequence[str], of: Distinct) -> None:
         self._where, self._by, self._of = where, by, of
+        self._numbers: dict[Group, int] = {}
         self._counts: dict[Group, int] = defaultdict(int)
-        self._things: dict[Group, list[Whole]] = defaultdict(list)
+        self._pairs: list[tuple[NDArray[np.int32], Whole]] = []
+        """Numbers of groups, and what was seen in them."""
         self._held = 0
 
     def add(self, crawl: str, pack: Pack) -> None:
@@ -217,21 +272,18 @@ class Tally:
             options.append(labels)
         things, hashes, known = self._identify(pack, rows)
         present, keys = np.unique(keys, return_inverse=True)
-        keys = keys.reshape(-1)
-        for key in present.tolist():
-            self._counts[_group(key, options)] += 0
-        keys, things = keys[known], things[known]
-        pairs = np.unique(keys * max(len(hashes), 1) + things)
-        owners = pairs // max(len(hashes), 1)
-        starts = np.flatnonzero(np.concatenate(([True], owners[1:] != owners[:-1]))) if len(owners) else owners
-        for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(pairs)], strict=False):
-            group = _group(int(present[owners[start]]), options)
-            if "crawl" in self._by:  # no other pack has anything to say about this group
-                self._counts[group] += end - start
-            else:
-                self._things[group].append(hashes[pairs[start:end] % max(len(hashes), 1)])
-                self._held += end - start
-        if self._held > 8_000_000:
+        groups = [_group(key, options) for key in present.tolist()]
+        width = max(len(hashes), 1)
+        owners, seen = np.divmod(np.unique(keys.reshape(-1)[known] * width + things[known]), width)
+        if "crawl" in self._by:  # no other pack has anything to say about these groups
+            for group, count in zip(groups, np.bincount(owners, minlength=len(groups)).tolist(), strict=True):
+                self._counts[group] += count
+            return
+        numbers = np.array(
+            [self._numbers.setdefault(group, len(self._numbers)) for group in groups], dtype=np.int32)
+        self._pairs.append((numbers[owners], hashes[seen]))
+        self._held += len(owners)
+        if self._held > _MOST_PAIRS:
             self._fold()
 
     def _identify(self, pack: Pack, rows: Whole) -> tuple[Whole, Whole, NDArray[np.bool_]]:
@@ -248,16 +300,23 @@ class Tally:
         return places.reshape(-1), hashes, known[places.reshape(-1)] if len(known) else np.zeros(0, dtype=bool)
 
     def _fold(self) -> None:
-        self._held = 0
-        for group, parts in self._things.items():
-            self._things[group] = [np.unique(np.concatenate(parts))]
-            self._held += len(self._things[group][0])
+        if len(self._pairs) > 1:
+            groups, things = (np.concatenate(parts) for parts in zip(*self._pairs, strict=True))
+            order = np.lexsort((groups, things))
+            groups, things = groups[order], things[order]
+            new = np.ones(len(groups), dtype=bool)
+            new[1:] = (groups[1:] != groups[:-1]) | (things[1:] != things[:-1])
+            self._pairs = [(groups[new], things[new])]
+        self._held = sum(len(groups) for groups, _ in self._pairs)
 
     def result(self) -> dict[Group, int]:
         """Counts by group; also groups that have rows but nothing to count."""
         self._fold()
-        return dict(self._counts) | {
-            group: self._counts.get(group, 0) + len(parts[0]) for group, parts in self._things.items()}
+        found = dict(self._counts)
+        if self._numbers:
+            counts = np.bincount(self._pairs[0][0], minlength=len(self._numbers)).tolist()
+            found |= dict(zip(self._numbers, counts, strict=True))
+        return found
 
 
 def _spread(rows: Whole, keys: Whole, codes: Whole, labels: Sequence[tuple[str, ...]]) -> tuple[

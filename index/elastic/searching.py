@@ -1,5 +1,9 @@
-"""Full text, newest first. Hits stand in the order of their day, so that the newest days are asked first and the rest
-only where those have too few: a common word is then looked up in a few days and not in years."""
+"""Full text, newest first, in one request where that can be.
+
+A word that few observations have is looked up in all months at once: each shard stops after some hits, and an answer of
+which none did stop is whole. Of any other word the newest days are asked, since hits stand in the order of their day,
+and everything only where those have too few: a common word is then looked up in a few days and not in years.
+"""
 
 from __future__ import annotations
 
@@ -14,50 +18,45 @@ from index.stem import Query
 from index.store import Filter
 
 _RECENT = timedelta(days=2)
-
-
 _USES = 50
-_FEW = 20
+_SEEN = 1_000
+"""Hits after which a shard gives up: it sorts so many in less than a millisecond."""
 
 
 class Searching:
     """Searches of one prefix. Where the last days begin is remembered for some searches: any day would give the same
-    hits, a late one gives them sooner."""
+    hits, a late one gives them sooner; so is which searches have many hits."""
 
     def __init__(self, client: Elasticsearch) -> None:
         self._client = client
         self._newest: dict[Filter, tuple[int, date | None]] = {}
-        self._seldom: dict[tuple[Query, Filter], int] = {}
-        """Searches that the last days had few hits for, and how often they were put since: they are asked of all days
-        at once."""
+        self._common: set[tuple[Query, Filter]] = set()
 
     def ask(self, index: str, query: Query, where: Filter, limit: int, offset: int) -> list[Body]:
         """Hits of `Store.search`: the latest matching observation of each listing, by day (newest first) and listing.
 
         A listing that is found within the last days has its latest observation there, and stands before all others.
         """
-        found: list[Body] = []
         asked = (query, where)
-        uses = self._seldom.get(asked, 0)
-        recent = None if uses % _USES else self._recent(index, where)
-        for part in (recent, where):
-            if part is None:
-                continue
-            try:
-                answer = self._client.search(
-                    index=index, allow_partial_search_results=False, **build_search(query, part, limit, offset))
-            except NotFoundError:
-                return []
-            found = checked(dict(answer.body))["hits"]["hits"]
-            if part is recent and offset == 0 and len(found) < min(limit, _FEW):
-                uses += 1
-            if len(found) == limit:
-                break
-        if uses:
-            if len(self._seldom) > 1000:
-                self._seldom.clear()
-            self._seldom[asked] = uses + (recent is None)
-        return found
+        try:
+            if asked not in self._common:
+                answer = self._search(index, build_search(query, where, limit, offset) | {"terminate_after": _SEEN})
+                if answer.get("terminated_early") is False:
+                    return list(answer["hits"]["hits"])
+                if len(self._common) > 1000:
+                    self._common.clear()
+                self._common.add(asked)
+            recent = self._recent(index, where)
+            found: list[Body] = []
+            for part in (recent, where):
+                if part is not None and len(found) < limit:
+                    found = self._search(index, build_search(query, part, limit, offset))["hits"]["hits"]
+            return found
+        except NotFoundError:
+            return []
+
+    def _search(self, index: str, body: Body) -> Body:
+        return checked(dict(self._client.search(index=index, allow_partial_search_results=False, **body).body))
 
     def _recent(self, index: str, where: Filter) -> Filter | None:
         """The filter over the last days that it has at all; None where that is no narrower, or there is nothing."""
@@ -74,10 +73,6 @@ class Searching:
         return None if where.first is not None and where.first >= first else where.model_copy(update={"first": first})
 
     def _ask_newest(self, index: str, coarse: Filter) -> date | None:
-        try:
-            answer: dict[str, Any] = checked(dict(self._client.search(
-                index=index, allow_partial_search_results=False, **build_newest(coarse)).body))
-        except NotFoundError:
-            return None
+        answer: dict[str, Any] = self._search(index, build_newest(coarse))
         newest = answer.get("aggregations", {}).get("newest", {}).get("value")
         return None if newest is None else date.fromisoformat(iso_of(int(newest)))

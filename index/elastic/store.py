@@ -4,12 +4,14 @@ current version are led by an alias (`<prefix>-observations`, `<prefix>-offer-da
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, get_args
 
+import numpy as np
 import orjson
 from elastic_transport import TransportError
 from elasticsearch import ApiError
@@ -17,6 +19,7 @@ from elasticsearch import ApiError
 from config.errors import StoreError, UsageError
 from extract.observation import Crawl, Observation
 from index.buckets import By
+from index.coded import Coded
 from index.columns import build_column, check_fields, check_groups, field_kinds
 from index.content import (
     Fold,
@@ -32,12 +35,14 @@ from index.elastic import documents as docs
 from index.elastic.address import parse_address
 from index.elastic.client import Patience, bulk, connect, guard, persevere
 from index.elastic.counting import FEW, Counting
+from index.elastic.day_packs import DayPacks, Written
 from index.elastic.documents import Body, Document
 from index.elastic.indices import RECORDS, Indices
 from index.elastic.mappings import (
     BASE,
     CRAWL_MAPPING,
     SMALL,
+    PackKind,
     alias_name,
     crawl_index,
     index_name,
@@ -50,6 +55,7 @@ from index.elastic.reading import PAGE, PointInTime, iter_pages
 from index.elastic.searching import Searching
 from index.elastic.writing import Shape, Writer
 from index.offer_day import OfferDay
+from index.packed_days import is_packed, iter_coded
 from index.quantiles import PriceField, Quantiles, check_question
 from index.stem import parse_query
 from index.store import Columns, Distinct, Filter, RecordName, SearchHit, WriteReport
@@ -78,6 +84,7 @@ class ElasticStore:
         self._writer = Writer(self.client, self._indices, self._patience)
         self._searching = Searching(self.client)
         self._counting = Counting(self.client, self._indices, self._patience, few)
+        self._day_packs = DayPacks(self.client, self._indices, self._patience)
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
@@ -107,7 +114,7 @@ class ElasticStore:
                     f"readers see version {version}.", remedy="Flip to another one first.")
             patterns = [index_name(self.prefix, record, version, "*") for record in RECORDS]
             removed = sum(self._count(pattern) for pattern in patterns)
-            for pattern in (*patterns, pack_index(self.prefix, version)):
+            for pattern in (*patterns, *(pack_index(self.prefix, kind, version) for kind in get_args(PackKind))):
                 self._indices.drop(self._indices.names(pattern))
             return removed
 
@@ -122,13 +129,16 @@ class ElasticStore:
                         found.add(version)
             return sorted(found)
 
-    def rebuild(self, progress: Callable[[str, int, int], None] = lambda what, done, whole: None) -> Mapping[str, int]:
-        """The packs that distinct counts are made from (`packs`): `progress` is told of crawls."""
-        made = 0
+    def rebuild(
+        self, progress: Callable[[str, int, int], None] = lambda what, done, whole: None, *, only_stale: bool = False
+    ) -> Mapping[str, int]:
+        """The packs of crawls (`packs`) and of offer-days (`day_packs`)."""
+        crawls = days = 0
         with self._guard():
             for version in self.versions():
-                made += self._counting.rebuild(version, progress)
-        return {"packs": made}
+                crawls += self._counting.rebuild(version, progress, only_stale=only_stale)
+                days += self._day_packs.rebuild(version, progress, only_stale=only_stale)
+        return {"packs": crawls, "day packs": days}
 
     def purged_before(self) -> date | None:
         return self._ask(lambda: self._indices.purged_before(crawl_index(self.prefix)))
@@ -149,6 +159,7 @@ class ElasticStore:
                 removed += self._delete([Document(hit["_index"], hit["_id"], hit["_id"], b"", "") for hit in hits])
             self.client.indices.refresh(index=crawls, ignore_unavailable=True)
             self._counting.forget(before)
+            self._day_packs.forget(before)
             for record in RECORDS:
                 for name in self._indices.names(self._every(record)):
                     part = name.rpartition("@")[2]
@@ -157,9 +168,10 @@ class ElasticStore:
                         self._indices.drop([name])
         return removed
 
-    def _count(self, pattern: str) -> int:
-        self.client.indices.refresh(index=pattern)
-        answer = self.client.search(index=pattern, size=0, track_total_hits=True, allow_partial_search_results=False)
+    def _count(self, pattern: str, query: Body | None = None) -> int:
+        self.client.indices.refresh(index=pattern, ignore_unavailable=True)
+        answer = self.client.search(
+            index=pattern, size=0, query=query, track_total_hits=True, allow_partial_search_results=False)
         return int(answer["hits"]["total"]["value"])
 
     def _target(self, record: RecordName, version: str | None) -> str:
@@ -171,13 +183,21 @@ class ElasticStore:
     # crawls
 
     def write_crawl(self, crawl: Crawl) -> None:
-        crawl = clean(crawl)
+        self.write_crawls((crawl,))
+
+    def write_crawls(self, crawls: Sequence[Crawl]) -> None:
         with self._guard():
             index = crawl_index(self.prefix)
             self._indices.make(index, CRAWL_MAPPING, SMALL)
-            self.client.index(
-                index=write_alias(index), id=crawl.id, document=docs.build_crawl(crawl), refresh=True,
-                require_alias=True)
+            self._put([docs.build_crawl(write_alias(index), clean(crawl)) for crawl in crawls])
+            self._refresh(index)
+
+    def _put(self, documents: Sequence[Document]) -> None:
+        outcome = bulk(self.client, "index", documents, self._patience)
+        if outcome.failed:
+            raise StoreError(
+                f"{self.address.shown}: {len(outcome.failed)} documents could not be written: {outcome.failed[0][1]}.",
+                remedy="Run the same command again.")
 
     def _iter_crawls(self, query: Body) -> Iterator[Crawl]:
         for hits in iter_pages(self.client, crawl_index(self.prefix), query, [{"id": "asc"}], ["body"], size=1000):
@@ -242,27 +262,39 @@ class ElasticStore:
             return self._writer.write(_OFFER_DAYS, days)
 
     def replace_offer_days(self, market: str, version: str, first: date, days: Iterable[OfferDay]) -> WriteReport:
-        kept: set[str] = set()
+        kept, written = array("Q"), Written()
+
+        def watch(rows: list[OfferDay], made: list[Document]) -> None:
+            kept.extend([int(document.id[:16], 16) for document in made])
+            written.add(rows, made)
+
         with self._writing():
-            report = self._writer.write(
-                _OFFER_DAYS, days, lambda _, made: kept.update(document.id for document in made))
-        self._drop("offer_day", self._target("offer_day", version), Filter(market=(market,), first=first), kept)
+            report = self._writer.write(_OFFER_DAYS, days, watch)
+        self._drop(
+            "offer_day", self._target("offer_day", version), Filter(market=(market,), first=first), kept)
+        with self._guard():
+            self._day_packs.settle(version, market, first, written)
         return report
 
     def drop_offer_days(self, market: str, version: str, first: date, last: date | None = None) -> int:
-        return self._drop(
-            "offer_day", self._target("offer_day", version), Filter(market=(market,), first=first, last=last))
+        where = Filter(market=(market,), first=first, last=last)
+        with self._guard():
+            self._day_packs.forget(where)
+        return self._drop("offer_day", self._target("offer_day", version), where)
 
-    def _drop(self, record: RecordName, index: str, where: Filter, kept: set[str] | None = None) -> int:
-        """Deletes what the filter finds, but not the ids in `kept`."""
+    def _drop(self, record: RecordName, index: str, where: Filter, kept: Iterable[int] = ()) -> int:
+        """Deletes what the filter finds, but not the ids that begin (16 hex digits) as a number in `kept`. Among three
+        million ids the odds that one to delete begins as one to keep are one in four million."""
         query = docs.build_query(docs.build_filter(record, where))
+        spared = np.unique(np.array(kept, dtype=np.uint64))
         removed = 0
         with self._guard():
+            if len(spared) and self._count(index, query) == len(spared):
+                return 0
             for hits in iter_pages(self.client, index, query, ["_shard_doc"], False):
-                gone = [
-                    Document(hit["_index"], hit["_id"], hit["_id"], b"", "") for hit in hits
-                    if not kept or hit["_id"] not in kept]
-                removed += self._delete(gone)
+                begun = np.array([int(hit["_id"][:16], 16) for hit in hits], dtype=np.uint64)
+                gone = [hits[place] for place in np.flatnonzero(~np.isin(begun, spared)).tolist()]
+                removed += self._delete([Document(hit["_index"], hit["_id"], hit["_id"], b"", "") for hit in gone])
         self._refresh(index)
         return removed
 
@@ -310,6 +342,19 @@ class ElasticStore:
                         kinds[field], [docs.read_value(kinds[field], source.get(name)) for source in sources])
                     for field, name in names.items()}
 
+    def scan_coded(self, where: Filter, fields: Sequence[str], version: str | None = None) -> Iterator[Coded] | None:
+        """`index.coded.CodedStore`: from packs, a batch a market; None where these cannot tell."""
+        check_fields("offer_day", fields)
+        wanted = self.current_version() if version is None else version
+        if wanted is None or not is_packed(where, fields):
+            return None
+        packs = self._ask(partial(self._day_packs.read, wanted, where, fields))
+        return None if packs is None else self._guarded(iter_coded(packs, where, fields))
+
+    def _guarded(self, batches: Iterator[Coded]) -> Iterator[Coded]:
+        with self._guard():
+            yield from batches
+
     def count_distinct(
         self, where: Filter, by: Sequence[str], of: Distinct, version: str | None = None
     ) -> list[tuple[tuple[str | None, ...], int]]:
@@ -354,6 +399,7 @@ class ElasticStore:
             where = Filter(vendor=(vendor,)) if vendor is not None else Filter(market=(market or "",))
             with self._guard():
                 self._counting.forget(where)
+                self._day_packs.forget(where)
             for record in RECORDS:
                 removed += self._drop(record, self._every(record), where)
         if vendor is None:
@@ -379,6 +425,7 @@ class ElasticStore:
                     docs.offer_day_id(row["market"], row["offer"], row["day"], row["version"]): index_name(
                         self.prefix, "offer_day", row["version"], month_of(date.fromisoformat(row["day"])))
                     for row in sources}
+                self._day_packs.drop({docs.day_pack_id(row["market"], row["day"]) for row in sources})
                 removed += self._delete([
                     Document(index, number, number, b"", "") for number, index in touched.items()])
         self._refresh(self._every("offer_day"))

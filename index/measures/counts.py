@@ -117,11 +117,13 @@ def count_offers(ask: Ask) -> dict[tuple[int, Series], int]:
     """
     by_region = "region" in ask.splits
     place = ask.splits.index("region") if by_region else 0
-    seen = ask.store.count_distinct(crawled(ask), ("region",), "offer") if by_region else [((None,), 0)]
+    # by crawl: stores keep such counts, while one over all crawls has to go through everything
+    kept = ask.store.count_distinct(crawled(ask), ("crawl", "region"), "offer") if by_region else []
+    seen = {key[1] for key, _ in kept} if by_region else {None}
     sets: dict[tuple[int, tuple[str, ...]], set[str | None]] = defaultdict(set)
     pooled: set[tuple[str, ...]] = set()
     for position in range(len(ask.buckets)):
-        for region in {key[0] for key, _ in seen}:
+        for region in seen:
             status = ask.panel.status(position, None, ask.where.region if region is None else (region,), every=False)
             crawls = tuple(sorted(crawl for used in status.used.values() for crawl in used))
             if crawls:

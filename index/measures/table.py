@@ -138,7 +138,9 @@ def iter_tables(
 
 def iter_markets(ask: Ask) -> Iterator[Filter]:
     """The question's filter for each market alone: nothing that is followed over time lies in two of them."""
-    known = {str(key[0]) for key, _ in ask.store.count_distinct(Filter(market=ask.where.market), ("market",), "offer")}
+    # by crawl: stores keep such counts, while one over all crawls has to go through everything
+    counts = ask.store.count_distinct(Filter(market=ask.where.market), ("crawl", "market"), "offer")
+    known = {str(key[1]) for key, _ in counts}
     markets = sorted(known | set(ask.panel.markets))
     yield from (ask.narrowed(market=(market,)) for market in markets)
     if not markets:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from index.columns import iso_day
 from index.content import sort_groups
-from index.sqlite.crawl_packs import GROUPINGS, Pack, Whole, cell_key, iter_packs, make_packs, unpacked
+from index.ready_counts import Wanted, allowed_of, grouping_of, wanted
+from index.sqlite.crawl_packs import Pack, Whole, cell_key, iter_packs, make_packs, unpacked
 from index.sqlite.facts_packs import Facts, read_facts
 from index.sqlite.rows import unpack
 from index.store import Distinct, Filter
@@ -137,20 +138,11 @@ def _ready_made(
     crawls: set[int] | None,
 ) -> Counts | None:
     """Counts by crawl, where a kept grouping holds every field asked about; None where none does."""
-    if "crawl" not in by or len(set(by)) < len(by) or set(by) & {"day", "vendor", *_LISTS}:
-        return None
-    if where.vendor or where.listing or where.ships_from or where.ships_to:
-        return None
-    filtered = [field for field in ("substance", "group", "form", "region", "stash", "kind") if getattr(where, field)]
-    fields = tuple(sorted({*filtered, *(field for field in by if field not in ("crawl", "market"))}))
-    if fields not in GROUPINGS:
-        return None
-    # a field filtered by and not shown must come down to one cell: distinct counts do not add up
-    hidden = [field for field in filtered if field not in by]
-    if any(field == "region" or len(getattr(where, field)) > 1 for field in hidden):
+    fields = grouping_of(where, by)
+    if fields is None:
         return None
     first, last = _ordinal(where, "first"), _ordinal(where, "last")
-    allowed = [_wanted(where, field) if getattr(where, field) else None for field in fields]
+    allowed = allowed_of(where, fields)
     statement, values = _cells(version, fields, of, allowed, first, last)
     names: dict[int, str] = dict(connection.execute(
         "SELECT id, name FROM names WHERE id IN (SELECT crawl FROM crawl_packs)").fetchall())
@@ -165,7 +157,8 @@ def _ready_made(
             return None  # part of a crawl is asked for
         if key not in cells:
             cell = tuple(orjson.loads(key))
-            cells[key] = cell if all(map(_is_wanted, cell, allowed)) else None
+            cells[key] = cell if all(
+                each is None or value in each for value, each in zip(cell, allowed, strict=True)) else None
         rest = cells[key]
         if rest is not None:
             row = (names[crawl], market, *rest)
@@ -175,11 +168,9 @@ def _ready_made(
     return list(found.items())
 
 
-_Wanted = tuple[set[str | None], tuple[str, ...]] | None
-
-
 def _cells(
-    version: str, fields: Sequence[str], of: Distinct, allowed: Sequence[_Wanted], first: int | None, last: int | None
+    version: str, fields: Sequence[str], of: Distinct, allowed: Sequence[Wanted | None], first: int | None,
+    last: int | None,
 ) -> tuple[str, list[Any]]:
     """The statement for the cells of a grouping; only those asked for, where these can be named."""
     statement = (
@@ -187,27 +178,12 @@ def _cells(
         "WHERE version = ? AND fields = ? AND last >= ? AND first <= ?")
     values: list[Any] = [
         version, ",".join(fields), first if first is not None else 0, last if last is not None else 4_000_000]
-    named = [sorted(each[0], key=str) for each in allowed if each is not None and not each[1]]
+    named = [sorted(each.exact, key=str) for each in allowed if each is not None and not each.below]
     if len(named) == len(fields) and fields and math.prod(map(len, named)) <= _MOST_NAMED:
         keys = [cell_key(cell) for cell in product(*named)]
         statement += f' AND "values" IN ({", ".join("?" * len(keys))})'
         values += keys
     return statement, values
-
-
-def _is_wanted(value: str | None, wanted: _Wanted) -> bool:
-    if wanted is None:
-        return True
-    exact, below = wanted
-    return value in exact or (value is not None and value.startswith(below) if below else False)
-
-
-def _wanted(where: Filter, field: str) -> tuple[set[str | None], tuple[str, ...]]:
-    """Values of a field that a filter lets through, and the beginnings of others."""
-    values = getattr(where, field)
-    if field == "substance":
-        return {None if value == "unknown" else value for value in values}, ()
-    return set(values), tuple(f"{value}-" for value in values) if field == "region" else ()
 
 
 # any count
@@ -220,9 +196,8 @@ def fitting(connection: sqlite3.Connection, facts: Facts, where: Filter, version
     fits &= _those(facts, "version", {version})
     for field in (*_LABELLED, "region"):
         if getattr(where, field):
-            exact, below = _wanted(where, field)
-            fits &= _those(facts, field, exact | {
-                label for label in facts.labels[field] if below and label is not None and label.startswith(below)})
+            let_through = wanted(where, field)
+            fits &= _those(facts, field, {label for label in facts.labels[field] if label in let_through})
     for field in _LISTS:
         if getattr(where, field):
             values = set(getattr(where, field))

@@ -18,13 +18,10 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from index.ready_counts import GROUPINGS
 from index.sqlite.facts_packs import COUNTED, Codes, Facts, pack_new, read_facts
 
 Whole = NDArray[np.int64]
-GROUPINGS = (
-    (), ("substance",), ("region",), ("kind",), ("group",), ("form",), ("stash",), ("region", "substance"),
-)
-"""Field names in the order of the alphabet; counts by these are kept."""
 AT_ONCE = 16
 """Crawls packed besides its own when a crawl's record is written: an unpacked file heals by itself."""
 

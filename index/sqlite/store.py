@@ -132,12 +132,13 @@ class SqliteStore:
         return self.current_version() if version is None else version
 
     def write_crawl(self, crawl: Crawl) -> None:
-        crawl = clean(crawl)
         with self._transaction() as writer:
-            writer.connection.execute(
-                "INSERT OR REPLACE INTO crawls VALUES (?, ?, ?, ?, ?)",
-                (crawl.id, crawl.market, started_day(crawl), crawl.started.isoformat(), crawl.model_dump_json()))
+            _put_crawls(writer.connection, (crawl,))
             self._pack(writer, first=crawl.id)
+
+    def write_crawls(self, crawls: Sequence[Crawl]) -> None:
+        with self._transaction() as writer:
+            _put_crawls(writer.connection, crawls)
 
     def crawls(self, market: Sequence[str] = (), first: date | None = None, last: date | None = None) -> list[Crawl]:
         rows = self._rows(
@@ -373,43 +374,50 @@ class SqliteStore:
         self._pack_days()
         return removed
 
-    def rebuild(self, progress: Callable[[str, int, int], None] = lambda what, done, total: None) -> Mapping[str, int]:
+    def rebuild(
+        self, progress: Callable[[str, int, int], None] = lambda what, done, total: None, *, only_stale: bool = False
+    ) -> Mapping[str, int]:
         if self._read() is None:
             return {}
         with self._transaction() as writer:
-            facts_packs.rebuild(writer.connection)
-            day_packs.drop_all(writer.connection)
             writer.forget_caches()
-            crawls = crawl_packs.all_crawls(writer.connection)
-            crawl_packs.drop_strays(writer.connection)
             markets = price_packs.markets(writer.connection)
+            if not only_stale:
+                facts_packs.rebuild(writer.connection)
+                day_packs.drop_all(writer.connection)
+                crawl_packs.drop_strays(writer.connection)
+            crawls = [] if only_stale else crawl_packs.all_crawls(writer.connection)
         for start in range(0, len(crawls), crawl_packs.AT_ONCE):  # others can write in between
             progress("crawls", start, len(crawls))
             with self._transaction() as writer:
                 crawl_packs.drop_packs(writer.connection, crawls[start : start + crawl_packs.AT_ONCE])
                 self._pack(writer)
-        self._pack_all(progress)
+        packed = max(len(crawls), self._pack_all(progress))
         packs = 0
         for done, (version, market) in enumerate(markets):
             progress("markets", done, len(markets))
             with self._transaction() as writer:
-                packs += price_packs.repack(writer.connection, version, market)
+                pack_prices = price_packs.pack_waiting if only_stale else price_packs.repack
+                packs += pack_prices(writer.connection, version, market)
                 day_packs.pack_market(writer.connection, version, market)
-        return {"crawls": len(crawls), "prices": packs}
+        return {"crawls": packed, "prices": packs}
 
     def _pack(self, writer: Writer, first: str | None = None) -> int:
         writer.facts, left = crawl_packs.pack_pending(
             writer.connection, writer.facts, first=first, most=crawl_packs.AT_ONCE)
         return left
 
-    def _pack_all(self, progress: Callable[[str, int, int], None] = lambda what, done, total: None) -> None:
-        """Packs what is not packed, some crawls at a time: others can write in between."""
+    def _pack_all(self, progress: Callable[[str, int, int], None] = lambda what, done, total: None) -> int:
+        """Packs what is not packed, some crawls at a time: others can write in between. Returns how many crawls."""
         total, left = 0, 1
+        with self._transaction() as writer:
+            waiting = len(crawl_packs.unpacked(writer.connection))
         while left:
             with self._transaction() as writer:
                 left = self._pack(writer)
             total = total or left
             progress("crawls", total - left, total)
+        return waiting
 
     def _pack_days(self) -> None:
         """Packs the offer-days that are not packed, some at a time: others can write in between."""
@@ -439,6 +447,12 @@ class SqliteStore:
             if self._writer is not None:
                 self._writer.connection.close()
             self._readers, self._writer = [], None
+
+
+def _put_crawls(connection: sqlite3.Connection, crawls: Sequence[Crawl]) -> None:
+    connection.executemany("INSERT OR REPLACE INTO crawls VALUES (?, ?, ?, ?, ?)", [
+        (crawl.id, crawl.market, started_day(crawl), crawl.started.isoformat(), crawl.model_dump_json())
+        for crawl in map(clean, crawls)])
 
 
 def _put_days(connection: sqlite3.Connection, batch: list[OfferDay]) -> tuple[WriteReport, list[OfferDay]]:

@@ -15,6 +15,9 @@ NARROW = 0.5
 """Below this part of all crawls a count is asked by crawl: stores keep observations by crawl."""
 MOST_NAMED = 2_000
 """Crawls named in one question at most."""
+MOST_HELD = 200_000
+"""Counts that are remembered: some 50 MB."""
+Counts = list[tuple[tuple[str | None, ...], int]]
 
 
 class Reading:
@@ -30,6 +33,8 @@ class Reading:
         self._kept_from = store.purged_before()
         self._day = {one.id: crawl_day(one) for one in self._all}
         self._digest: dict[str, str] = {}
+        self._pooled: dict[tuple[Filter, tuple[str, ...], Distinct, str | None], Counts] = {}
+        self._held = 0
         self.scopes: dict[tuple[str, tuple[str, ...]], ScopeCoverage] = {}
         """Coverages that the panels of all questions share."""
 
@@ -56,8 +61,9 @@ class Reading:
 
     def count_distinct(
         self, where: Filter, by: Sequence[str], of: Distinct, version: str | None = None
-    ) -> list[tuple[tuple[str | None, ...], int]]:
-        """As the store counts; a few days are asked by the crawls that ran on them."""
+    ) -> Counts:
+        """As the store counts; a few days are asked by the crawls that ran on them. Counts over several crawls are
+        remembered: every count of a bucket tells how many offers were behind it."""
         if where.first is not None and not where.crawl:
             # a crawl begun up to two days before may have seen something on the first day
             early = where.first - timedelta(days=2)
@@ -69,7 +75,18 @@ class Reading:
                 return []
             if len(named) <= min(MOST_NAMED, NARROW * len(self._all)):
                 where = where.model_copy(update={"crawl": named})
-        return self.store.count_distinct(where, by, of, version)
+        if "crawl" in by:
+            return self.store.count_distinct(where, by, of, version)
+        key = (where, tuple(by), of, version)
+        found = self._pooled.get(key)
+        if found is None:
+            found = self.store.count_distinct(where, by, of, version)
+            if self._held + len(found) > MOST_HELD:
+                self._pooled.clear()
+                self._held = 0
+            self._pooled[key] = found
+            self._held += len(found)
+        return found
 
     def scan(
         self, record: RecordName, where: Filter, fields: Sequence[str], version: str | None = None

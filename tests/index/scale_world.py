@@ -1,4 +1,5 @@
-"""A random small market history for tests of what the SQLite file derives for itself."""
+"""A random small market history for tests of what stores derive for themselves; and packed offer-days beside scanned
+ones."""
 
 from __future__ import annotations
 
@@ -6,7 +7,12 @@ import random
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import numpy as np
+
 from extract.observation import Crawl, CrawlKind, CrawlOutcome, Flag, Kind, Observation, Stash
+from index.coded import CodedStore
+from index.packed_days import FIELDS as PACKED
+from index.store import Filter, Store, concat
 
 START = datetime(2031, 3, 5, 20, tzinfo=UTC)
 """A Wednesday evening: crawls run past midnight, weeks are cut."""
@@ -64,3 +70,48 @@ def _offer(chance: random.Random, market: str, number: int) -> dict[str, Any]:
 
 def first_day() -> date:
     return START.date()
+
+
+DAY = first_day()
+FIELDS = ("offer", *sorted(PACKED - {"offer"}))
+FILTERS = (
+    Filter(), Filter(substance=("mephedrone",)), Filter(substance=("unknown", "mdma")), Filter(region=("GE",)),
+    Filter(market=("ash",)), Filter(kind=("offer",), vendor=("k:a",)), Filter(listing=("L1", "L2")),
+    Filter(first=DAY + timedelta(days=2), last=DAY + timedelta(days=6)), Filter(ships_from=("NL",), form=("powder",)),
+    Filter(ships_to=("EU",), stash=("magnet",)), Filter(group=("stimulants",)), Filter(substance=("nothing",)),
+    Filter(last=DAY + timedelta(days=3)), Filter(market=("nowhere",)),
+)
+
+
+def coded_rows(store: Store, where: Filter, version: str = "v1") -> list[tuple[Any, ...]] | None:
+    assert isinstance(store, CodedStore)
+    batches = store.scan_coded(where, FIELDS, version)
+    if batches is None:
+        return None
+    found: list[tuple[Any, ...]] = []
+    for batch in batches:
+        columns: list[list[Any]] = []
+        for name in FIELDS:
+            if name == "market":
+                columns.append([batch.market] * len(batch.days))
+            elif name == "day":
+                columns.append([str(day) for day in batch.days.astype("datetime64[D]")])
+            elif name in batch.codes:
+                codes, labels = batch.codes[name]
+                columns.append([labels[code] for code in codes.tolist()])
+            else:
+                columns.append(plain(batch.numbers[name]))
+        found += list(zip(*columns, strict=True))
+    return found
+
+
+def plain(column: np.ndarray[Any, Any]) -> list[Any]:
+    """Numbers as floats, missing ones as None: NaN is not equal to itself."""
+    if column.dtype == object:
+        return list(column.tolist())
+    return [None if np.isnan(value) else float(value) for value in column.astype(np.float64)]
+
+
+def scanned_rows(store: Store, where: Filter, version: str = "v1") -> list[tuple[Any, ...]]:
+    table = concat(store.scan("offer_day", where, FIELDS, version), FIELDS)
+    return list(zip(*(plain(table[name]) for name in FIELDS), strict=True))

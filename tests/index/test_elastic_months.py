@@ -152,7 +152,8 @@ def test_old_months_go_whole(store: ElasticStore, tmp_path: Path) -> None:
     assert not store.client.indices.exists(index=index_name(store.prefix, "observation", "1", "2031-01"))
     assert dict(store.digest()) == dict(plain.digest())
     assert store.drop_before(date(2031, 2, 1)) == 0
-    assert store.rebuild() == {"packs": 3}
+    packed = {(row.market, row.day.isoformat()[:9]) for row in kept_days}
+    assert store.rebuild() == {"packs": 3, "day packs": len(packed)}
     assert store.current_version() == "1"
     plain.close()
 

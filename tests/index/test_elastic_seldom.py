@@ -1,4 +1,5 @@
-"""A word that the last days hardly have is asked of all days at once: the hits are the same, also when it grows common."""
+"""A word that few observations have is asked of all days at once, another of the last days first: the hits are the same,
+also when it grows common."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from extract.observation import Observation
+from index.elastic import searching
 from index.elastic.store import ElasticStore
 from index.sqlite.store import SqliteStore
 from index.store import Filter
@@ -54,3 +56,18 @@ def test_a_seldom_word_that_becomes_common(stores: tuple[ElasticStore, SqliteSto
     write(seen(41, range(50, 90), "lilac"))
     check(60)  # beyond the point where the last days are tried anew
     assert cluster.search("lilac", Filter(), 1)[0].day == (START + timedelta(days=41)).date()
+
+
+@pytest.mark.parametrize("most", [1, 5, 50])
+def test_shards_that_stop_early(
+    stores: tuple[ElasticStore, SqliteStore], monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """An answer of which a shard did not see all its hits is none."""
+    monkeypatch.setattr(searching, "_SEEN", most)
+    for store in stores:
+        store.write(seen(0, range(30), "lilac") + seen(31, range(20, 26), "lilac") + seen(62, range(24, 60), "oak"))
+    for text in ("lilac", "oak", "same", "lilac always", "-oak always", "none"):
+        for limit, offset in ((20, 0), (5, 3), (100, 0), (10, 25)):
+            for where in (Filter(), Filter(last=(START + timedelta(days=40)).date()), Filter(listing=("L25", "L3"))):
+                found = [store.search(text, where, limit, offset) for store in stores]
+                assert found[0] == found[1], (text, limit, offset, where)

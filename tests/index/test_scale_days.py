@@ -14,25 +14,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scale_world import MARKETS, crawl_of, first_day, observations
+from scale_world import DAY, FILTERS, MARKETS, coded_rows, crawl_of, observations, scanned_rows
 
 from extract.observation import Coverage, CoverageBasis
 from index.derive import derive_offer_days
 from index.measures import trends
 from index.packed import dump_numbers, load_column
-from index.packed_days import FIELDS as PACKED
 from index.sqlite.store import SqliteStore
-from index.store import Filter, concat
+from index.store import Filter
 
-DAY = first_day()
-FIELDS = ("offer", *sorted(PACKED - {"offer"}))
-FILTERS = (
-    Filter(), Filter(substance=("mephedrone",)), Filter(substance=("unknown", "mdma")), Filter(region=("GE",)),
-    Filter(market=("ash",)), Filter(kind=("offer",), vendor=("k:a",)), Filter(listing=("L1", "L2")),
-    Filter(first=DAY + timedelta(days=2), last=DAY + timedelta(days=6)), Filter(ships_from=("NL",), form=("powder",)),
-    Filter(ships_to=("EU",), stash=("magnet",)), Filter(group=("stimulants",)), Filter(substance=("nothing",)),
-    Filter(last=DAY + timedelta(days=3)), Filter(market=("nowhere",)),
-)
 MEASURES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("new", {}), ("new", {"split": ["region", "market"]}), ("withdrawn", {"split": ["substance"]}), ("returned", {}),
     ("price", {"split": ["region"]}), ("price", {"currency": "quoted"}), ("price", {"with_flagged": True}),
@@ -60,39 +50,6 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     opened = make(tmp_path / "store.db")
     yield opened
     opened.close()
-
-
-def coded_rows(store: SqliteStore, where: Filter) -> list[tuple[Any, ...]] | None:
-    batches = store.scan_coded(where, FIELDS, "v1")
-    if batches is None:
-        return None
-    found: list[tuple[Any, ...]] = []
-    for batch in batches:
-        columns: list[list[Any]] = []
-        for name in FIELDS:
-            if name == "market":
-                columns.append([batch.market] * len(batch.days))
-            elif name == "day":
-                columns.append([str(day) for day in batch.days.astype("datetime64[D]")])
-            elif name in batch.codes:
-                codes, labels = batch.codes[name]
-                columns.append([labels[code] for code in codes.tolist()])
-            else:
-                columns.append(plain(batch.numbers[name]))
-        found += list(zip(*columns, strict=True))
-    return found
-
-
-def plain(column: np.ndarray[Any, Any]) -> list[Any]:
-    """Numbers as floats, missing ones as None: NaN is not equal to itself."""
-    if column.dtype == object:
-        return list(column.tolist())
-    return [None if np.isnan(value) else float(value) for value in column.astype(np.float64)]
-
-
-def scanned_rows(store: SqliteStore, where: Filter) -> list[tuple[Any, ...]]:
-    table = concat(store.scan("offer_day", where, FIELDS, "v1"), FIELDS)
-    return list(zip(*(plain(table[name]) for name in FIELDS), strict=True))
 
 
 def check(store: SqliteStore, *, packed: bool = True) -> None:

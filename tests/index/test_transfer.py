@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,13 @@ def rows(store: Store) -> list[dict[str, object]]:
     return [dict(to_json(row)) for row in found]
 
 
+def stale_parts(path: Path) -> list[str]:
+    """What of a file has to be read row by row."""
+    with closing(sqlite3.connect(path)) as connection:
+        return [table for table in ("unpacked", "unpriced", "stale_days")
+                if connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone() != (0,)]
+
+
 def test_copy_is_the_same_to_the_digest_and_a_second_one_changes_nothing(tmp_path: Path) -> None:
     source, target = rich(tmp_path / "a.db"), open_store(f"sqlite:///{tmp_path / 'b.db'}")
     told: list[str] = []
@@ -42,7 +51,8 @@ def test_copy_is_the_same_to_the_digest_and_a_second_one_changes_nothing(tmp_pat
     assert report.written == report.observations + report.offer_days
     assert target.digest() == source.digest()
     assert rows(target) == rows(source)
-    assert set(told) == {"observations", "offer-days", "crawls", "digests"}
+    assert set(told) == {"observations", "offer-days", "crawls", "markets", "digests"}
+    assert not stale_parts(tmp_path / "b.db")
     again = copy_store(source, target)
     assert (again.written, again.unchanged) == (0, report.written)
     old = [batch["offer"].tolist() for batch in target.scan("observation", Filter(), ["offer"], version="0-old")]
@@ -87,6 +97,7 @@ def test_there_and_back_through_elasticsearch(tmp_path: Path, elastic_url: str, 
     assert rows(cluster) == rows(source)
     copy_store(cluster, back)
     assert back.digest() == source.digest()
+    assert not stale_parts(tmp_path / "back.db")
     assert (back.current_version(), back.crawls()) == (source.current_version(), source.crawls())
     for each in (source, cluster, back):
         each.close()
