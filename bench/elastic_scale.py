@@ -32,8 +32,10 @@ from extract.observation import Observation, Stash
 from index.content import BATCH, in_batches
 from index.elastic.documents import Body, build_observation
 from index.elastic.mappings import alias_name, build_mapping, build_settings
+from index.elastic.searching import Searching
 from index.elastic.store import ElasticStore
 from index.offer_day import OfferDay
+from index.stem import Query, parse_query
 from index.store import Distinct, Filter
 from monitor.demo.elastic_server import ElasticServer
 
@@ -232,15 +234,34 @@ def bench_quantiles(store: ElasticStore, world: World, rows: int) -> dict[str, A
         "ratio": round(statistics.median(ours) / statistics.median(theirs), 2)}
 
 
-def bench_questions(store: ElasticStore) -> dict[str, Any]:
+def bench_search(store: ElasticStore, texts: dict[str, str], times: int = 40) -> dict[str, Any]:
+    """Searches and the empty round trip in turns, so that a busy machine weighs on all; medians. `first`: by a store
+    that was never asked for that text."""
     alias = alias_name(store.prefix, "observation")
-    empty = timed(lambda: store.client.search(index=alias, query={"match_none": {}}, size=0), 30)
-    result: dict[str, Any] = {"empty_round_trip_ms": round(empty * 1000, 2)}
-    texts = {"two_common_words": "кристаллы fresh", "phrase": '"быстро тайник"', "rare_word": "rare400"}
+    calls: dict[str, Callable[[], Any]] = {
+        "empty_round_trip": lambda: store.client.search(index=alias, query={"match_none": {}}, size=0)}
     for name, text in texts.items():
-        taken = timed(partial(store.search, text, Filter()), 15)
-        result[f"search_{name}_ms"] = round(taken * 1000, 2)
-        result[f"search_{name}_ratio"] = round(taken / empty, 1)
+        calls[f"search_{name}"] = partial(store.search, text, Filter())
+        calls[f"search_{name}_first"] = partial(_ask_anew, store.client, alias, parse_query(text))
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(times + 2):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            if turn > 1:  # two to warm up
+                taken[name].append(time.perf_counter() - start)
+    medians = {name: statistics.median(each) for name, each in taken.items()}
+    return {f"{name}_ms": round(each * 1000, 2) for name, each in medians.items()} | {
+        f"{name}_ratio": round(each / medians["empty_round_trip"], 1) for name, each in medians.items()}
+
+
+def _ask_anew(client: Elasticsearch, index: str, query: Query) -> Any:
+    return Searching(client).ask(index, query, Filter(), 20, 0)
+
+
+def bench_questions(store: ElasticStore) -> dict[str, Any]:
+    result = bench_search(store, {
+        "two_common_words": "кристаллы fresh", "phrase": '"быстро тайник"', "rare_word": "rare400"})
     for of in get_args(Distinct):
         start = time.perf_counter()
         found = store.count_distinct(Filter(), ["crawl", "substance"], of)

@@ -1,12 +1,12 @@
-"""Questions to a big SQLite store, with anchors measured in the same run, and the peak memory of every measure.
+"""Questions to a big store, with anchors measured in the same run, and the peak memory of every measure.
 
-    python bench/store_fill.py big.db --rows 10000000
-    python bench/store_scale.py big.db [--memory] [--load 300000]
+    python bench/store_fill.py sqlite:///big.db --rows 10000000
+    python bench/store_scale.py sqlite:///big.db [--memory] [--load 300000]
 
 Anchors: weekly quantiles by region of the commonest substance against numpy sorting the same prices (already in memory,
 as one array of packed (cell, price) keys) and reading the quantiles off; the load of a crawl into the big file against
-bare `executemany`. `--memory` asks every measure in a process of its own and tells its time and peak. Prints one JSON
-object; times are the best of several, in milliseconds where not said otherwise.
+bare `executemany` (`--load`, of an SQLite file). `--memory` asks every measure in a process of its own and tells its
+time and peak. Prints one JSON object; times are the best of several, in milliseconds where not said otherwise.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from store_load import iter_rows, time_bare
 
 from index.buckets import bucket_of
 from index.measures import MEASURES, trends
+from index.open import open_store
 from index.quantiles import of_sorted
-from index.sqlite.store import SqliteStore
-from index.store import Filter
+from index.store import Filter, Store
 
 AT = (0.25, 0.5, 0.75)
 QUESTIONS: dict[str, dict[str, Any]] = {
@@ -57,12 +57,12 @@ def best(ask: Callable[[], Any], times: int = 5) -> tuple[float, Any]:
     return round(taken, 2), found
 
 
-def commonest(store: SqliteStore) -> str:
+def commonest(store: Store) -> str:
     found = store.count_distinct(Filter(), ("substance",), "offer")
     return max((count, name[0]) for name, count in found if name[0])[1]
 
 
-def anchor_quantiles(store: SqliteStore, substance: str) -> tuple[float, int, Any]:
+def anchor_quantiles(store: Store, substance: str) -> tuple[float, int, Any]:
     """Milliseconds in which numpy sorts the same prices by week and region and reads the quantiles."""
     weeks: dict[str, str] = {}
     cells: dict[tuple[str, str | None], int] = {}
@@ -90,11 +90,11 @@ def anchor_quantiles(store: SqliteStore, substance: str) -> tuple[float, int, An
     return taken, len(keys), {cell: found[code] for cell, code in cells.items()}
 
 
-def bench_questions(path: Path) -> dict[str, Any]:
-    store = SqliteStore(path)
+def bench_questions(url: str) -> dict[str, Any]:
+    store = open_store(url)
     substance = commonest(store)
     one = Filter(substance=(substance,))
-    first, _ = best(lambda: SqliteStore(path).count_distinct(Filter(), ("crawl",), "listing"), 1)
+    first, _ = best(lambda: open_store(url).count_distinct(Filter(), ("crawl",), "listing"), 1)
     anchor, prices, expected = anchor_quantiles(store, substance)
     asked, found = best(lambda: store.quantiles(one, "week", ("region",), "unit_price_usd", AT))
     assert {(row.bucket.isoformat(), row.series[0]): row.values for row in found} == expected
@@ -120,12 +120,12 @@ def bench_questions(path: Path) -> dict[str, Any]:
     }
 
 
-def bench_load(path: Path, rows: int) -> dict[str, Any]:
+def bench_load(url: str, rows: int) -> dict[str, Any]:
     """Rows a second of a load into the big file, and the share of bare `executemany`; taken out again at the end."""
     records = list(iter_rows(rows, 5_000, seed=11))
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=Path(url.removeprefix("sqlite:///")).parent) as folder:
         bare = time_bare(Path(folder) / "bare.db", records)
-    store = SqliteStore(path)
+    store = open_store(url)
     start = time.perf_counter()
     assert store.write(records).failed == ()
     taken = time.perf_counter() - start
@@ -137,10 +137,10 @@ def bench_load(path: Path, rows: int) -> dict[str, Any]:
             "share": round(bare / taken, 3), "forget_market_s": round(forgotten, 1)}
 
 
-def ask_measure(path: Path, name: str) -> dict[str, Any]:
+def ask_measure(url: str, name: str) -> dict[str, Any]:
     """One measure by week, in this process: seconds, those of the processor, rows, peak of the process in MB."""
     options = dict(QUESTIONS[name])
-    store = SqliteStore(path)
+    store = open_store(url)
     where = Filter(substance=(commonest(store),)) if options.pop("where", None) else Filter()
     start, used = time.perf_counter(), time.process_time()
     rows = trends(store, options.pop("measure"), where, by="week", **options)
@@ -151,21 +151,21 @@ def ask_measure(path: Path, name: str) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("path", type=Path)
+    parser.add_argument("store")
     parser.add_argument("--memory", action="store_true", help="ask every measure, each in a process of its own")
     parser.add_argument("--measure", help="ask this one alone, in this process")
     parser.add_argument("--load", type=int, default=0, help="rows to load into the file and take out again")
     options = parser.parse_args()
     if options.measure:
-        print(json.dumps(ask_measure(options.path, options.measure)))
+        print(json.dumps(ask_measure(options.store, options.measure)))
         return
-    result: dict[str, Any] = {"bytes": options.path.stat().st_size, **bench_questions(options.path)}
+    result: dict[str, Any] = bench_questions(options.store)
     if options.load:
-        result["load"] = bench_load(options.path, options.load)
+        result["load"] = bench_load(options.store, options.load)
     if options.memory:
         result["measures"] = {}
         for name in QUESTIONS:
-            command = [sys.executable, __file__, str(options.path), "--measure", name]
+            command = [sys.executable, __file__, options.store, "--measure", name]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             result["measures"][name] = json.loads(done.stdout)
             print(name, result["measures"][name], file=sys.stderr, flush=True)

@@ -111,15 +111,18 @@ class Fold:
     """SHA-256 over the SHA-256 of every content, added up modulo 2^256: the order they come in does not matter, so that
     a store can give them in the order that is cheapest."""
 
-    def __init__(self, contents: Iterable[bytes]) -> None:
-        self.count, total = 0, 0
+    def __init__(self, contents: Iterable[bytes] = ()) -> None:
+        self.count, self._total = 0, 0
         for content in contents:
-            self.count += 1
-            total += int.from_bytes(hashlib.sha256(content).digest(), "big")
-        self._total = total % 2**256
+            self.add(content)
+
+    def add(self, content: bytes) -> None:
+        """Takes one content more."""
+        self.count += 1
+        self._total += int.from_bytes(hashlib.sha256(content).digest(), "big")
 
     def hexdigest(self) -> str:
-        return hashlib.sha256(self.count.to_bytes(8, "big") + self._total.to_bytes(32, "big")).hexdigest()
+        return hashlib.sha256(self.count.to_bytes(8, "big") + (self._total % 2**256).to_bytes(32, "big")).hexdigest()
 
 
 def sort_groups(groups: list[tuple[tuple[str | None, ...], int]]) -> list[tuple[tuple[str | None, ...], int]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from config.errors import StoreError
 from extract.observation import Observation, Record
-from index.content import add_reports, in_batches
+from index.content import Fold, add_reports, canonical, in_batches
 from index.offer_day import OfferDay
 from index.store import Store, WriteReport
 
@@ -46,8 +46,9 @@ def copy_store(source: Store, target: Store, progress: Progress = lambda what, d
             f"the target holds {len(strange)} crawls that the source has not, such as {min(strange)}.",
             remedy="Copy into an empty store.",
         )
-    days = _read(source.iter_contents("offer_day"), OfferDay)
-    seen = _read(source.iter_contents("observation"), Observation)
+    folds = {"observation": Fold(), "offer_day": Fold(), "crawl": Fold(map(canonical, crawls))}
+    days = _read(source.iter_contents("offer_day"), OfferDay, folds["offer_day"])
+    seen = _read(source.iter_contents("observation"), Observation, folds["observation"])
     observed, total = _pour(seen, target.write, "observations", progress)
     offered, more = _pour(days, target.write_offer_days, "offer-days", progress)
     total = add_reports(total, more)
@@ -59,15 +60,20 @@ def copy_store(source: Store, target: Store, progress: Progress = lambda what, d
         target.drop_before(kept_from)  # removes nothing: the target shall know what gaps they are
     target.rebuild(lambda what, done, whole: progress(what, done), only_stale=True)
     progress("digests", 0)
-    compare_digests(source, target)
+    _compare({record: fold.hexdigest() for record, fold in folds.items()}, target)
+    if source.crawls() != crawls or source.current_version() != version:
+        raise StoreError(
+            "the source was written to while it was copied.", remedy="Run the same command again for what came since.")
     return CopyReport(
         crawls=len(crawls), observations=observed, offer_days=offered, written=total.written,
         unchanged=total.unchanged, version=version,
     )
 
 
-def _read(contents: Iterable[bytes], record: type[R]) -> Iterator[R]:
+def _read(contents: Iterable[bytes], record: type[R], fold: Fold) -> Iterator[R]:
+    """The records behind contents, each put into the digest of what is copied."""
     for content in contents:
+        fold.add(content)
         yield record.model_validate_json(content)
 
 
@@ -94,12 +100,12 @@ def _pour(
     return done, report
 
 
-def compare_digests(source: Store, target: Store) -> None:
-    """StoreError where two stores differ in any record."""
-    ours, theirs = source.digest(), target.digest()
+def _compare(ours: Mapping[str, str], target: Store) -> None:
+    """StoreError where the target differs in any record from what was read of the source."""
+    theirs = target.digest()
     differ = [record for record in ours if ours[record] != theirs[record]]
     if differ:
         raise StoreError(
             f"the copy differs from the source in: {', '.join(differ)}.",
-            remedy="Something wrote to one of them meanwhile, or the target held more: copy into an empty one.",
+            remedy="Something wrote to it meanwhile, or it held more: copy into an empty one.",
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 
 import elastic_transport
 from elasticsearch import ApiError, Elasticsearch
@@ -143,22 +144,31 @@ class Counting:
     ) -> Groups:
         """Counts of whole crawls from those kept of a grouping."""
         allowed = allowed_of(where, fields)
-        place_of = {"market": 0, **{field: place for place, field in enumerate(fields, start=1)}}
-        places = [-1 if field == "crawl" else place_of[field] for field in by]
+        place_of = {"crawl": -1, "market": 0, **{field: place for place, field in enumerate(fields, start=1)}}
+        places = [place_of[field] for field in by]
+        group_of = itemgetter(*places, places[0])  # twice, so that it always gives a tuple
         column = len(fields) + 1 + COUNTED.index(of)
         name = _name(fields)
-        counts: Counter[tuple[str | None, ...]] = Counter()
-        markets = frozenset(where.market)
+        found: Groups = []
         for crawl, stored in self._counts.iter_right(
             version, _sizes(weights), [name], partial(self._make_kept, version, show=_counted), _COUNTS_AT_ONCE
         ):
-            for cell in load_counts(stored.columns[name]):
-                if markets and cell[0] not in markets:
-                    continue
-                if all(each is None or value in each for value, each in zip(cell[1:], allowed, strict=False)):
-                    # nothing is counted in two markets: those of one crawl add up
-                    counts[tuple([crawl if place < 0 else cell[place] for place in places])] += cell[column]
-        return list(counts.items())
+            cells = load_counts(stored.columns[name])
+            if where.market:
+                cells = [cell for cell in cells if cell[0] in where.market]
+            for place, each in enumerate(allowed, start=1):
+                if each is not None:
+                    cells = [cell for cell in cells if cell[place] in each]
+            for cell in cells:
+                cell.append(crawl)
+            mine: Groups = [(group_of(cell)[:-1], cell[column]) for cell in cells]
+            if len({cell[0] for cell in cells}) > 1:  # nothing is counted in two markets: those of one crawl add up
+                sums: Counter[tuple[str | None, ...]] = Counter()
+                for group, count in mine:
+                    sums[group] += count
+                mine = list(sums.items())
+            found += mine
+        return found
 
     def _iter_packs(
         self, version: str, where: Filter, by: Sequence[str], of: Distinct, whole: Mapping[str, Weight],

@@ -7,16 +7,15 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
-from typing import TypeVar, get_args
+from typing import TypeVar
 
-import numpy as np
 import orjson
 from elastic_transport import TransportError
 from elasticsearch import ApiError
 
-from config.errors import StoreError, UsageError
+from config.errors import StoreError
 from extract.observation import Crawl, Observation
 from index.buckets import By
 from index.coded import Coded
@@ -39,19 +38,16 @@ from index.elastic.day_packs import DayPacks, Written
 from index.elastic.documents import Body, Document
 from index.elastic.indices import RECORDS, Indices
 from index.elastic.mappings import (
-    BASE,
     CRAWL_MAPPING,
     SMALL,
-    PackKind,
     alias_name,
     crawl_index,
     index_name,
-    month_of,
-    pack_index,
     write_alias,
 )
 from index.elastic.quantiles import ask_quantiles
 from index.elastic.reading import PAGE, PointInTime, iter_pages
+from index.elastic.removing import Removing
 from index.elastic.searching import Searching
 from index.elastic.writing import Shape, Writer
 from index.offer_day import OfferDay
@@ -85,6 +81,9 @@ class ElasticStore:
         self._searching = Searching(self.client)
         self._counting = Counting(self.client, self._indices, self._patience, few)
         self._day_packs = DayPacks(self.client, self._indices, self._patience)
+        self._removing = Removing(
+            self.client, self._indices, self._patience, self._counting, self._day_packs, self.address.shown,
+            self._refresh)
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
@@ -107,25 +106,17 @@ class ElasticStore:
             self._indices.flip(version)
 
     def drop_version(self, version: str) -> int:
-        """Removes every observation and offer-day of a version that is not the current one; returns rows removed."""
         with self._guard():
-            if self._indices.current() == version:
-                raise UsageError(
-                    f"readers see version {version}.", remedy="Flip to another one first.")
-            patterns = [index_name(self.prefix, record, version, "*") for record in RECORDS]
-            removed = sum(self._count(pattern) for pattern in patterns)
-            for pattern in (*patterns, *(pack_index(self.prefix, kind, version) for kind in get_args(PackKind))):
-                self._indices.drop(self._indices.names(pattern))
-            return removed
+            return self._removing.drop_version(version)
 
     def versions(self) -> list[str]:
         """Versions of which there is any observation or offer-day, sorted."""
         with self._guard():
             found = set()
             for record in RECORDS:
-                for name in self._indices.names(self._every(record)):
+                for name in self._indices.names(self._removing.every(record)):
                     version = self._indices.version_of(name)
-                    if version not in found and self._count(index_name(self.prefix, record, version, "*")):
+                    if version not in found and self._removing.count(index_name(self.prefix, record, version, "*")):
                         found.add(version)
             return sorted(found)
 
@@ -146,39 +137,11 @@ class ElasticStore:
     def drop_before(self, first_kept: date) -> int:
         check_month(first_kept)
         first_kept = max(first_kept, self.purged_before() or first_kept)
-        before = Filter(last=first_kept - timedelta(days=1))
-        removed = 0
         with self._guard():
-            crawls = crawl_index(self.prefix)
-            if self._indices.current() is None and not self._indices.names(crawls):
-                return 0
-            self._indices.make(crawls, CRAWL_MAPPING, SMALL)
-            self._indices.mark_purged(crawls, first_kept)
-            query = docs.build_query(docs.build_filter("observation", before))  # a crawl's document has a day as well
-            for hits in iter_pages(self.client, crawls, query, ["_shard_doc"], False):
-                removed += self._delete([Document(hit["_index"], hit["_id"], hit["_id"], b"", "") for hit in hits])
-            self.client.indices.refresh(index=crawls, ignore_unavailable=True)
-            self._counting.forget(before)
-            self._day_packs.forget(before)
-            for record in RECORDS:
-                for name in self._indices.names(self._every(record)):
-                    part = name.rpartition("@")[2]
-                    if part != BASE and part < month_of(first_kept):
-                        removed += self._count(name)
-                        self._indices.drop([name])
-        return removed
-
-    def _count(self, pattern: str, query: Body | None = None) -> int:
-        self.client.indices.refresh(index=pattern, ignore_unavailable=True)
-        answer = self.client.search(
-            index=pattern, size=0, query=query, track_total_hits=True, allow_partial_search_results=False)
-        return int(answer["hits"]["total"]["value"])
+            return self._removing.drop_before(first_kept)
 
     def _target(self, record: RecordName, version: str | None) -> str:
         return alias_name(self.prefix, record) if version is None else index_name(self.prefix, record, version, "*")
-
-    def _every(self, record: RecordName) -> str:
-        return f"{alias_name(self.prefix, record)}-*"
 
     # crawls
 
@@ -243,7 +206,7 @@ class ElasticStore:
             with suppress(ApiError, TransportError):
                 hasty = self.client.options(request_timeout=5, max_retries=0)
                 for record in RECORDS:
-                    hasty.indices.refresh(index=self._every(record))
+                    hasty.indices.refresh(index=self._removing.every(record))
             raise
         self._show_written()
 
@@ -270,9 +233,9 @@ class ElasticStore:
 
         with self._writing():
             report = self._writer.write(_OFFER_DAYS, days, watch)
-        self._drop(
-            "offer_day", self._target("offer_day", version), Filter(market=(market,), first=first), kept)
         with self._guard():
+            self._removing.drop(
+                "offer_day", self._target("offer_day", version), Filter(market=(market,), first=first), kept)
             self._day_packs.settle(version, market, first, written)
         return report
 
@@ -280,31 +243,7 @@ class ElasticStore:
         where = Filter(market=(market,), first=first, last=last)
         with self._guard():
             self._day_packs.forget(where)
-        return self._drop("offer_day", self._target("offer_day", version), where)
-
-    def _drop(self, record: RecordName, index: str, where: Filter, kept: Iterable[int] = ()) -> int:
-        """Deletes what the filter finds, but not the ids that begin (16 hex digits) as a number in `kept`. Among three
-        million ids the odds that one to delete begins as one to keep are one in four million."""
-        query = docs.build_query(docs.build_filter(record, where))
-        spared = np.unique(np.array(kept, dtype=np.uint64))
-        removed = 0
-        with self._guard():
-            if len(spared) and self._count(index, query) == len(spared):
-                return 0
-            for hits in iter_pages(self.client, index, query, ["_shard_doc"], False):
-                begun = np.array([int(hit["_id"][:16], 16) for hit in hits], dtype=np.uint64)
-                gone = [hits[place] for place in np.flatnonzero(~np.isin(begun, spared)).tolist()]
-                removed += self._delete([Document(hit["_index"], hit["_id"], hit["_id"], b"", "") for hit in gone])
-        self._refresh(index)
-        return removed
-
-    def _delete(self, gone: list[Document]) -> int:
-        outcome = bulk(self.client, "delete", gone, self._patience)
-        if outcome.failed:
-            raise StoreError(
-                f"{self.address.shown}: {len(outcome.failed)} documents could not be deleted: {outcome.failed[0][1]}.",
-                remedy="Run the same command again.")
-        return len(outcome.done)
+            return self._removing.drop("offer_day", self._target("offer_day", version), where)
 
     # reading
 
@@ -387,49 +326,8 @@ class ElasticStore:
     # care
 
     def forget(self, *, crawl: str | None = None, vendor: str | None = None, market: str | None = None) -> int:
-        if [crawl, vendor, market].count(None) != 2:
-            raise UsageError("forget takes exactly one of crawl, vendor and market.")
-        removed = 0
-        if crawl is not None:
-            with self._guard():
-                self._counting.forget(Filter(crawl=(crawl,)))
-            removed += self._drop_days_of(crawl)
-            removed += self._drop("observation", self._every("observation"), Filter(crawl=(crawl,)))
-        else:
-            where = Filter(vendor=(vendor,)) if vendor is not None else Filter(market=(market or "",))
-            with self._guard():
-                self._counting.forget(where)
-                self._day_packs.forget(where)
-            for record in RECORDS:
-                removed += self._drop(record, self._every(record), where)
-        if vendor is None:
-            with self._guard():
-                field, value = ("id", crawl) if crawl is not None else ("market", market)
-                for hits in iter_pages(
-                    self.client, crawl_index(self.prefix), {"term": {field: {"value": value}}}, ["_shard_doc"], False
-                ):
-                    removed += self._delete([Document(hit["_index"], hit["_id"], hit["_id"], b"", "") for hit in hits])
-                self.client.indices.refresh(index=crawl_index(self.prefix), ignore_unavailable=True)
-        return removed
-
-    def _drop_days_of(self, crawl: str) -> int:
-        """Offer-days know no crawl: those of the days on which the crawl saw the offer go, to be derived again."""
-        query = docs.build_query(docs.build_filter("observation", Filter(crawl=(crawl,))))
-        removed = 0
         with self._guard():
-            for hits in iter_pages(
-                self.client, self._every("observation"), query, ["_shard_doc"], ["market", "offer", "day", "version"]
-            ):
-                sources = [hit["_source"] for hit in hits]
-                touched = {
-                    docs.offer_day_id(row["market"], row["offer"], row["day"], row["version"]): index_name(
-                        self.prefix, "offer_day", row["version"], month_of(date.fromisoformat(row["day"])))
-                    for row in sources}
-                self._day_packs.drop({docs.day_pack_id(row["market"], row["day"]) for row in sources})
-                removed += self._delete([
-                    Document(index, number, number, b"", "") for number, index in touched.items()])
-        self._refresh(self._every("offer_day"))
-        return removed
+            return self._removing.forget(crawl=crawl, vendor=vendor, market=market)
 
     def digest(self) -> Mapping[str, str]:
         with self._guard():
@@ -438,7 +336,7 @@ class ElasticStore:
 
     def iter_contents(self, record: RecordName) -> Iterator[bytes]:
         with self._guard():
-            every = self._every(record)
+            every = self._removing.every(record)
             for hits in iter_pages(self.client, every, {"match_all": {}}, ["_shard_doc"], True, size=2000):
                 for hit in hits:
                     yield orjson.dumps(docs.read_record(record, hit["_source"]), option=orjson.OPT_SORT_KEYS)

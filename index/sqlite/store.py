@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
@@ -24,17 +24,18 @@ from index.content import (
     in_batches,
     last_of_each,
     observation_key,
-    offer_day_key,
     started_day,
     storable,
 )
 from index.offer_day import OfferDay
 from index.packed_days import iter_coded
 from index.quantiles import PriceField, Quantiles, check_question, quantiles_by_scan
-from index.sqlite import crawl_packs, day_packs, dropping, facts_packs, price_packs, pricing, sql
+from index.sqlite import day_packs, dropping, packing, price_packs, pricing, sql
 from index.sqlite.contents import drop_orphans, forget_rows, iter_contents
 from index.sqlite.counting import Counter
-from index.sqlite.rows import OFFER_DAY_FIELDS, build_offer_day, offer_day_row, unpack
+from index.sqlite.offer_days import DAY_NAMES, put_days, replace_days
+from index.sqlite.packing import Progress
+from index.sqlite.rows import build_offer_day, unpack
 from index.sqlite.schema import guard, open_reader, open_writer
 from index.sqlite.searching import newest_hits
 from index.sqlite.writer import Writer
@@ -42,15 +43,6 @@ from index.stem import parse_query
 from index.store import Columns, Distinct, Filter, RecordName, SearchHit, WriteReport
 
 _FETCH = 20_000
-_DAY_NAMES = ", ".join(f'"{name}"' for name in OFFER_DAY_FIELDS)
-_SET = ", ".join(f'"{name}" = excluded."{name}"' for name in OFFER_DAY_FIELDS[4:])
-_OLD, _NEW = (", ".join(f'{table}."{name}"' for name in OFFER_DAY_FIELDS[4:]) for table in ("offer_days", "excluded"))
-_PUT_DAY = (
-    f"INSERT INTO offer_days ({_DAY_NAMES}) VALUES ({', '.join('?' * len(OFFER_DAY_FIELDS))}) "  # noqa: S608
-    f"ON CONFLICT (version, market, offer, day) DO UPDATE SET {_SET} WHERE ({_OLD}) IS NOT ({_NEW})"
-)
-
-
 class SqliteStore:
     """`index.store.Store` over the file at `path`, made at the first write."""
 
@@ -134,7 +126,7 @@ class SqliteStore:
     def write_crawl(self, crawl: Crawl) -> None:
         with self._transaction() as writer:
             _put_crawls(writer.connection, (crawl,))
-            self._pack(writer, first=crawl.id)
+            packing.pack_crawls(writer, first=crawl.id)
 
     def write_crawls(self, crawls: Sequence[Crawl]) -> None:
         with self._transaction() as writer:
@@ -178,44 +170,12 @@ class SqliteStore:
         total = WriteReport()
         for batch in in_batches(days):
             with self._transaction() as writer:
-                report, written = _put_days(writer.connection, batch)
-                if report.written:
-                    price_packs.drop_weeks(writer.connection, {
-                        (day.version, day.market, price_packs.week_of(day.day.isoformat())[0]) for day in written})
-                total = add_reports(total, report)
+                total = add_reports(total, put_days(writer.connection, batch))
         return total
 
     def replace_offer_days(self, market: str, version: str, first: date, days: Iterable[OfferDay]) -> WriteReport:
-        total = WriteReport()
         with self._transaction() as writer:
-            execute = writer.connection.execute
-            execute(
-                "CREATE TEMP TABLE IF NOT EXISTS kept (offer TEXT, day TEXT, PRIMARY KEY (offer, day)) WITHOUT ROWID"
-            )
-            execute("DELETE FROM temp.kept")
-            cells, repeated = price_packs.PriceCells(), False
-            for batch in in_batches(days):
-                report, written = _put_days(writer.connection, batch)
-                total = add_reports(total, report)
-                new = writer.connection.executemany(
-                    "INSERT OR IGNORE INTO temp.kept VALUES (?, ?)",
-                    [(day.offer, day.day.isoformat()) for day in written],
-                ).rowcount
-                repeated = repeated or new < len(written)
-                cells.add_days(written)
-            execute(
-                "DELETE FROM offer_days WHERE version = ? AND market = ? AND day >= ? "
-                "AND (offer, day) NOT IN (SELECT offer, day FROM temp.kept)", (version, market, first.isoformat()))
-            if repeated:  # of an offer and day given twice the last stands: only the rows tell which
-                price_packs.drop_range(writer.connection, version, market, first, None)
-                price_packs.drop_weeks(writer.connection, {(version, market, key[0]) for key in cells.cells})
-                price_packs.pack_waiting(writer.connection, version, market)
-            else:
-                price_packs.put_since(writer.connection, version, market, first, cells)
-            execute("DELETE FROM temp.kept")
-            day_packs.pack_market(writer.connection, version, market)
-            day_packs.pack_some(writer.connection)
-        return total
+            return replace_days(writer.connection, market, version, first, days)
 
     def drop_offer_days(self, market: str, version: str, first: date, last: date | None = None) -> int:
         with self._transaction() as writer:
@@ -229,7 +189,7 @@ class SqliteStore:
     def last_offer_days(self, market: str, before: date, version: str) -> Iterator[OfferDay]:
         # a bare column beside max() comes from the row that holds the maximum: SQLite documents it
         rows = self._rows(
-            f"SELECT {_DAY_NAMES}, MAX(day) FROM offer_days WHERE version = ? AND market = ? AND day < ? "  # noqa: S608
+            f"SELECT {DAY_NAMES}, MAX(day) FROM offer_days WHERE version = ? AND market = ? AND day < ? "  # noqa: S608
             "GROUP BY offer ORDER BY offer", (version, market, before.isoformat()))
         for row in rows:
             yield build_offer_day(row[:-1])
@@ -327,8 +287,8 @@ class SqliteStore:
         with self._transaction() as writer:
             removed = forget_rows(writer.connection, crawl=crawl, vendor=vendor, market=market)
             writer.forget_caches()
-        self._pack_all()
-        self._pack_days()
+        packing.pack_crawls_all(self._transaction)
+        packing.pack_days_all(self._transaction)
         return removed
 
     def versions(self) -> list[str]:
@@ -370,61 +330,14 @@ class SqliteStore:
         if self._read() is None:
             return 0
         removed = dropping.purge(self._transaction, first_kept)
-        self._pack_all()
-        self._pack_days()
+        packing.pack_crawls_all(self._transaction)
+        packing.pack_days_all(self._transaction)
         return removed
 
     def rebuild(
-        self, progress: Callable[[str, int, int], None] = lambda what, done, total: None, *, only_stale: bool = False
+        self, progress: Progress = lambda what, done, total: None, *, only_stale: bool = False
     ) -> Mapping[str, int]:
-        if self._read() is None:
-            return {}
-        with self._transaction() as writer:
-            writer.forget_caches()
-            markets = price_packs.markets(writer.connection)
-            if not only_stale:
-                facts_packs.rebuild(writer.connection)
-                day_packs.drop_all(writer.connection)
-                crawl_packs.drop_strays(writer.connection)
-            crawls = [] if only_stale else crawl_packs.all_crawls(writer.connection)
-        for start in range(0, len(crawls), crawl_packs.AT_ONCE):  # others can write in between
-            progress("crawls", start, len(crawls))
-            with self._transaction() as writer:
-                crawl_packs.drop_packs(writer.connection, crawls[start : start + crawl_packs.AT_ONCE])
-                self._pack(writer)
-        packed = max(len(crawls), self._pack_all(progress))
-        packs = 0
-        for done, (version, market) in enumerate(markets):
-            progress("markets", done, len(markets))
-            with self._transaction() as writer:
-                pack_prices = price_packs.pack_waiting if only_stale else price_packs.repack
-                packs += pack_prices(writer.connection, version, market)
-                day_packs.pack_market(writer.connection, version, market)
-        return {"crawls": packed, "prices": packs}
-
-    def _pack(self, writer: Writer, first: str | None = None) -> int:
-        writer.facts, left = crawl_packs.pack_pending(
-            writer.connection, writer.facts, first=first, most=crawl_packs.AT_ONCE)
-        return left
-
-    def _pack_all(self, progress: Callable[[str, int, int], None] = lambda what, done, total: None) -> int:
-        """Packs what is not packed, some crawls at a time: others can write in between. Returns how many crawls."""
-        total, left = 0, 1
-        with self._transaction() as writer:
-            waiting = len(crawl_packs.unpacked(writer.connection))
-        while left:
-            with self._transaction() as writer:
-                left = self._pack(writer)
-            total = total or left
-            progress("crawls", total - left, total)
-        return waiting
-
-    def _pack_days(self) -> None:
-        """Packs the offer-days that are not packed, some at a time: others can write in between."""
-        left = 1
-        while left:
-            with self._transaction() as writer:
-                left = day_packs.pack_some(writer.connection, day_packs.PERIODS_AT_ONCE)
+        return {} if self._read() is None else packing.rebuild(self._transaction, progress, only_stale=only_stale)
 
     def digest(self) -> Mapping[str, str]:
         with guard(self.path):
@@ -453,21 +366,3 @@ def _put_crawls(connection: sqlite3.Connection, crawls: Sequence[Crawl]) -> None
     connection.executemany("INSERT OR REPLACE INTO crawls VALUES (?, ?, ?, ?, ?)", [
         (crawl.id, crawl.market, started_day(crawl), crawl.started.isoformat(), crawl.model_dump_json())
         for crawl in map(clean, crawls)])
-
-
-def _put_days(connection: sqlite3.Connection, batch: list[OfferDay]) -> tuple[WriteReport, list[OfferDay]]:
-    """Upserts inside the caller's transaction; also returns the rows that are there now."""
-    kept, repeated = last_of_each(batch, offer_day_key)
-    failed: list[tuple[str, str]] = []
-    connection.execute("SAVEPOINT days")
-    try:
-        # not `total_changes`, which counts what triggers do as well
-        written = connection.executemany(_PUT_DAY, map(offer_day_row, kept)).rowcount if kept else 0
-    except (OverflowError, UnicodeEncodeError):
-        connection.execute("ROLLBACK TO days")
-        kept, failed = storable(kept, offer_day_key)
-        written = connection.executemany(_PUT_DAY, map(offer_day_row, kept)).rowcount if kept else 0
-    connection.execute("RELEASE days")
-    if kept:
-        connection.execute("INSERT OR IGNORE INTO meta VALUES ('current_version', ?)", (kept[0].version,))
-    return WriteReport(written=written, unchanged=len(kept) - written + repeated, failed=tuple(failed)), kept

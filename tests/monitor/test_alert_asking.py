@@ -16,6 +16,7 @@ from alert_market import build_crawl as crawl_of
 from index.export.question import Question, run_measure
 from index.open import open_store
 from index.store import Store
+from index.transfer import copy_store
 from monitor.alerts.asking import RowCache, answer_group
 from monitor.alerts.evaluate import evaluate_all
 from monitor.alerts.reading import Reading
@@ -150,6 +151,23 @@ def test_remembered_figures_are_the_same(store: Store, tmp_path: Path) -> None:
             assert later[1] is not None
             if group.shape.by == "day" and group.shape.measure in ("listings", "offers", "vendors", "price", "new"):
                 assert min(later[1].rows) == a_day(41)
+
+
+@pytest.mark.elasticsearch
+def test_elasticsearch_answers_alike(store: Store, elastic_url: str, elastic_prefix: str) -> None:
+    cluster = open_store(f"{elastic_url}/{elastic_prefix}asking")
+    copy_store(store, cluster)
+    there, here = Reading(cluster), Reading(store)
+    answered = 0
+    for group in group_rules(RULES):
+        found, right = (answer_group(reading, group, START, a_day(DAYS - 1)) for reading in (there, here))
+        assert found is not None
+        assert right is not None
+        assert found[0].cells == right[0].cells
+        assert found[0].settled == right[0].settled
+        answered += bool(right[0].cells)
+    assert answered > 8
+    cluster.close()
 
 
 def test_a_new_market_and_a_missing_one_move_no_total(tmp_path: Path) -> None:
