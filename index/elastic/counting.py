@@ -8,11 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
+from typing import Any
 
 import elastic_transport
 from elasticsearch import ApiError, Elasticsearch
 
 from extract.observation import Observation
+from index.content import sort_groups
 from index.elastic.client import Patience
 from index.elastic.documents import (
     Body,
@@ -88,7 +90,7 @@ class Counting:
         """Crawls of `_writing` whose stored pack is older than what is kept of them."""
 
     def ask(self, where: Filter, by: Sequence[str], of: Distinct, version: str) -> Groups:
-        """Unsorted counts of a version."""
+        """Counts of a version, sorted."""
         index = _index(self._indices.prefix, version)
         weights = None if where.listing else self._weigh(index)
         if weights is None:
@@ -106,7 +108,7 @@ class Counting:
         tally = Tally(where, by, of)
         for crawl, pack in self._iter_packs(version, where, by, of, whole, cut):
             tally.add(crawl, pack)
-        return list(tally.result().items())
+        return tally.result()
 
     def _is_few(self, index: str, where: Filter) -> bool:
         found = checked(dict(self.client.search(
@@ -120,7 +122,7 @@ class Counting:
         for key in iter_groups(self.client, index, query, build_groups(by, of)):
             group, counted = read_group(by, key)
             counts[group] += counted
-        return list(counts.items())
+        return sort_groups(list(counts.items()))
 
     def _weigh(self, index: str, query: Body | None = None) -> dict[str, Weight] | None:
         """Every crawl as the cluster has it now. Without a query each index remembers its part until it changes. None:
@@ -167,8 +169,8 @@ class Counting:
                 for group, count in mine:
                     sums[group] += count
                 mine = list(sums.items())
-            found += mine
-        return found
+            found += sort_groups(mine) if by[0] == "crawl" else mine
+        return found if by[0] == "crawl" else sort_groups(found)
 
     def _iter_packs(
         self, version: str, where: Filter, by: Sequence[str], of: Distinct, whole: Mapping[str, Weight],
@@ -176,10 +178,11 @@ class Counting:
     ) -> Iterator[tuple[str, Pack]]:
         """What the question needs of every crawl."""
         columns = columns_for(where, by, of, cut=False)
+        words: dict[Any, Any] = {}
         for crawl, stored in self._packs.iter_right(
             version, _sizes(whole), columns, partial(self._make_kept, version, show=_stored), _AT_ONCE
         ):
-            yield crawl, load_pack(stored.rows, stored.columns)
+            yield crawl, load_pack(stored.rows, stored.columns, words)
         if not cut:
             return
         days = Filter(market=where.market, first=where.first, last=where.last, crawl=tuple(cut))

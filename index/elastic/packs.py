@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import zlib
 from array import array
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -23,6 +22,7 @@ import orjson
 from numpy.typing import NDArray
 
 from extract.observation import Observation
+from index.content import sort_groups
 from index.elastic.documents import Body, mark_of
 from index.packed import dump_labels, dump_numbers, dump_whole, load_column
 from index.packed_days import pack_list
@@ -143,8 +143,10 @@ def dump_pack(pack: Pack) -> dict[str, bytes]:
     return columns | {"mark": dump_whole(pack.marks)}
 
 
-def load_pack(rows: int, columns: Mapping[str, bytes]) -> Pack:
-    """The inverse of `dump_pack` for some of its columns."""
+def load_pack(rows: int, columns: Mapping[str, bytes], words: dict[Any, Any] | None = None) -> Pack:
+    """The inverse of `dump_pack` for some of its columns. `words`: labels of the packs before, so that equal ones are
+    one object."""
+    words = {} if words is None else words
     labels: dict[str, list[Any]] = {}
     codes: dict[str, Whole] = {}
     things: dict[str, Whole] = {}
@@ -158,7 +160,8 @@ def load_pack(rows: int, columns: Mapping[str, bytes]) -> Pack:
         else:
             codes[name] = column
             if name in FIELDS:
-                labels[name] = [tuple(orjson.loads(each or "[]")) for each in told] if name in _LISTS else told
+                whole = [tuple(orjson.loads(each or "[]")) for each in told] if name in _LISTS else told
+                labels[name] = [words.setdefault(each, each) for each in whole]
     return Pack(rows, labels, codes, things, marks)
 
 
@@ -247,13 +250,15 @@ class Tally:
     def __init__(self, where: Filter, by: Sequence[str], of: Distinct) -> None:
         self._where, self._by, self._of = where, by, of
         self._numbers: dict[Group, int] = {}
-        self._counts: dict[Group, int] = defaultdict(int)
+        self._counts: list[tuple[Group, int]] = []
+        self._in_order, self._last = True, ""
         self._pairs: list[tuple[NDArray[np.int32], Whole]] = []
         """Numbers of groups, and what was seen in them."""
         self._held = 0
 
     def add(self, crawl: str, pack: Pack) -> None:
-        """Counts a crawl's rows."""
+        """Counts a crawl's rows. Crawls that come in order need not be sorted at the end."""
+        self._in_order, self._last = self._in_order and crawl > self._last, crawl
         rows = np.flatnonzero(mask_fine(pack, self._where))
         if not len(rows):
             return
@@ -276,8 +281,8 @@ class Tally:
         width = max(len(hashes), 1)
         owners, seen = np.divmod(np.unique(keys.reshape(-1)[known] * width + things[known]), width)
         if "crawl" in self._by:  # no other pack has anything to say about these groups
-            for group, count in zip(groups, np.bincount(owners, minlength=len(groups)).tolist(), strict=True):
-                self._counts[group] += count
+            counts = np.bincount(owners, minlength=len(groups)).tolist()
+            self._counts += sort_groups(list(zip(groups, counts, strict=True)))
             return
         numbers = np.array(
             [self._numbers.setdefault(group, len(self._numbers)) for group in groups], dtype=np.int32)
@@ -309,14 +314,16 @@ class Tally:
             self._pairs = [(groups[new], things[new])]
         self._held = sum(len(groups) for groups, _ in self._pairs)
 
-    def result(self) -> dict[Group, int]:
-        """Counts by group; also groups that have rows but nothing to count."""
+    def result(self) -> list[tuple[Group, int]]:
+        """Counts by group, sorted; also groups that have rows but nothing to count."""
         self._fold()
-        found = dict(self._counts)
+        if self._in_order and self._by and self._by[0] == "crawl":
+            return self._counts
+        found = self._counts
         if self._numbers:
-            counts = np.bincount(self._pairs[0][0], minlength=len(self._numbers)).tolist()
-            found |= dict(zip(self._numbers, counts, strict=True))
-        return found
+            found = list(zip(
+                self._numbers, np.bincount(self._pairs[0][0], minlength=len(self._numbers)).tolist(), strict=True))
+        return sort_groups(found)
 
 
 def _spread(rows: Whole, keys: Whole, codes: Whole, labels: Sequence[tuple[str, ...]]) -> tuple[

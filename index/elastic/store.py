@@ -28,7 +28,6 @@ from index.content import (
     clean,
     observation_key,
     offer_day_key,
-    sort_groups,
 )
 from index.elastic import documents as docs
 from index.elastic.address import parse_address
@@ -303,7 +302,7 @@ class ElasticStore:
             if wanted is None:
                 return []
         counts = self._ask(partial(self._counting.ask, where, by, of, wanted))
-        return sort_groups(counts or ([] if by else [((), 0)]))
+        return counts or ([] if by else [((), 0)])
 
     def quantiles(
         self, where: Filter, by: By, split: Sequence[str], field: PriceField, at: Sequence[float], *,
