@@ -68,12 +68,12 @@ class Normaliser:
         # one edit leaves the head or the tail of a word as it was, never changes the first letter and the length by at
         # most one: most words are done with after two look-ups
         sizes = [(name, len(name) + more) for name in long_names for more in (-1, 0, 1) if len(name) >= TYPO_LENGTH]
-        self._heads: dict[str, set[int]] = {}
+        self.heads: dict[str, set[int]] = {}
         self._tails: dict[str, set[int]] = {}
         for name, size in sizes:
-            self._heads.setdefault(name[:3], set()).add(size)
+            self.heads.setdefault(name[:3], set()).add(size)
             self._tails.setdefault(name[0] + name[-3:], set()).add(size)
-        self._ends = {tail[1:] for tail in self._tails}
+        self.ends = {tail[1:] for tail in self._tails}
         self._cache: dict[str, str] = {}
 
     def __call__(self, word: str) -> str:
@@ -98,7 +98,7 @@ class Normaliser:
 
     def is_typo(self, lower: str) -> bool:
         """True for a long name with a typing error."""
-        if lower[:3] not in self._heads and lower[-3:] not in self._ends:
+        if lower[:3] not in self.heads and lower[-3:] not in self.ends:
             return False  # nearly all words
         return self._typo(lower) is not None
 
@@ -146,7 +146,7 @@ class Normaliser:
         size = len(word)
         if not SHORTEST <= size <= LONGEST:
             return None
-        if size not in self._heads.get(word[:3], ()) and size not in self._tails.get(word[0] + word[-3:], ()):
+        if size not in self.heads.get(word[:3], ()) and size not in self._tails.get(word[0] + word[-3:], ()):
             return None
         for key in (word, *_deletions(word)):
             for name in self._typos.get(key, ()):

@@ -103,5 +103,5 @@ def span_of(doc: Doc, at: int) -> tuple[int, int]:
 
 def word_at(doc: Doc, at: int) -> str:
     """Token `at` as written, in lower case."""
-    start, end = span_of(doc, at)
-    return doc.text[start:end].lower()
+    assert isinstance(doc, ListingDoc)
+    return doc.word(at).lower()

@@ -77,7 +77,8 @@ class ListingDoc(Doc):
 
     def word(self, token: int) -> str:
         """A token as written: `doc[token].text` without making spaCy's tokens."""
-        return self.kept[self.starts[token] : self.end(token)]
+        word = self.kept[self.starts[token] : self.starts[token + 1]]
+        return word[:-1] if word[-1:] == " " and len(word) > 1 else word
 
     def norm(self, token: int) -> str:
         """`doc[token].norm_`"""

@@ -27,20 +27,24 @@ class Marks:
         self._exact: dict[str, int] = {}
         self._norms: dict[str, int] = {}
         self.rules: list[tuple[Callable[[str], bool], int]] = []
+        self.tails: set[str] | None = set()
+        """The last three letters of all words of three and more for which a rule holds; None if they are not known."""
 
     def add(
         self, words: Iterable[str] = (), exact: Iterable[str] = (), norms: Iterable[str] = (),
-        holds: Callable[[str], bool] | None = None,
+        holds: Callable[[str], bool] | None = None, tails: Iterable[str] | None = None,
     ) -> int:  # fmt: skip
         """The bit of a new mark. A token has it if `holds(token in lower case)`, if its NORM is one of `norms`, or if
         it is or contains (`т3ст` contains `т` and `ст`) one of `words` (as `lower_word` writes them), or one of
-        `exact` as written."""
+        `exact` as written. `tails`: what words of three letters and more end with (three letters) for which `holds`, if
+        that is known: it spares asking of most."""
         bit, self._next = self._next, self._next << 1
         for table, members in ((self._words, words), (self._exact, exact), (self._norms, norms)):
             for word in members:
                 table[word] = table.get(word, 0) | bit
         if holds is not None:
             self.rules.append((holds, bit))
+            self.tails = None if self.tails is None or tails is None else self.tails.union(tails)
         return bit
 
     def bits_of(self, token: str, norm: str) -> int:
@@ -103,5 +107,7 @@ class Following:
 def stretches_of(doc: Doc, tokens: Iterable[int], start: int, end: int) -> list[tuple[int, int]]:
     """Code points of those tokens that begin in `start`..`end`, counted from `start`."""
     ours = listing(doc)
-    starts = ours.starts
-    return [(starts[one] - start, ours.end(one) - start) for one in tokens if start <= starts[one] < end]
+    starts, word = ours.starts, ours.word
+    return [
+        (first - start, first - start + len(word(one))) for one in tokens if start <= (first := starts[one]) < end
+    ]

@@ -44,10 +44,10 @@ _EXCEPT = re.compile(
     r"\bкроме(?: отправки)?(?: в| по)?|\bисключая|\bза исключением|"
     rf"\bне (?:отправля\w+|шл[её]м|доставля\w+|работаем) (?:в|во|по))\W+(?:{_THE}\W+)*$"
 )
-_EXCEPT_WORDS = (
-    "no", "exc", "apart", "where but", "other", "don", "do ", "can", "never", "won", "кроме", "исключ", "не ",
-)  # fmt: skip
-"""`_EXCEPT` matches nothing without one of these."""
+_EXCEPT_BEGINS = re.compile(
+    r"not?\W|exc|but not|everywhere but|anywhere but|apart from|other than|don'?t|do not|can|never|won'?t|will not|"
+    "кроме|исключая|за исключением|не "
+)
 _FROM = re.compile(
     rf"(?:{_SHIP}{_FEW}(?:from|out of|ex|из|с|со)|\b(?:based|located|stocked|stock|warehouse|vendor|seller|location|"
     rf"склад\w*)\W+(?:is\W+)?(?:in|from|в|at)|\bships? from|\b(?:location|sent from|from country|склад|origin country))"
@@ -58,6 +58,15 @@ _TO = re.compile(
     rf"{_SHIP}(?:{_FEW}(?:to|within|in|across|throughout|inside|for|по|в|во|до|на)|(?:\W+(?:free|only|fast|discreet|бесплатно|"
     rf"только|и|is))*)\W+(?:{_THE}\W+)*$"
 )
+_SHIP_BEGINS = (
+    r"ship|sen[dt]|dispatch|despatch|deliver|post|mail|order|express|отправ|доставк|доставля|шл[её]м|шлю|высыла|вышл|"
+    r"пересыл|посылк|почт|otprav|dostavk"
+)
+_FROM_BEGINS = re.compile(
+    rf"{_SHIP_BEGINS}|based|locat|stock|warehouse|vendor|seller|from country|origin country|склад"
+)
+_TO_BEGINS = re.compile(rf"{_SHIP_BEGINS}|destination")
+"""What the matches of `_EXCEPT`, `_FROM` and `_TO` begin with: plain letters are found ten times as fast as those."""
 _BOTH = re.compile(r"из\s*[/и,]\s*по\W*$")
 _RUSSIAN_FROM = re.compile(r"\b(?:из|с)\W+(?:г\W+|города\W+)?$")
 _RUSSIAN_IN = re.compile(r"\b(?:в|во)\W+(?:г\W+|городе\W+)?$")
@@ -96,13 +105,11 @@ _ARROW = _compile(r"[\s\])]*(?:[-–—=]*[>→➡➔»⇒]+️?|\bto\b|[-–—
 _TO_ALONE = _compile(r"\s+to\s+")
 _DASH = _compile(r"\s?[-–—]\s?")
 _TO_WORD = _compile(r"\bto\W+(?:the\W+)?$")
-_CUES = (
-    "ship", "send", "sent", "express", "dispatch", "despatch", "deliver", "post", "mail", "order", "stock", "based",
-    "locat", "destin", "warehouse", "vendor", "seller", "except", "excl", "apart", "other than", "service", "country",
-    "where but",
-    "отправ",
-    "достав", "шл", "высыл", "пересыл", "посыл", "почт", "склад", "кроме", "исключ", "otprav", "dostav",
-)  # fmt: skip
+_CUE = re.compile(
+    "ship|sen[dt]|express|dispatch|despatch|deliver|post|mail|order|stock|based|locat|destin|warehouse|vendor|seller|"
+    "except|excl|apart|other than|where but|service|country|отправ|достав|шл|высыл|пересыл|посыл|почт|склад|кроме|"
+    "исключ|otprav|dostav"
+)
 _SHORT_CUES = ("no", "не", "из")
 _SHORT_CUE = re.compile(r"\bno\b|\bnot\b|\bне\b|из\s*[/и,]\s*по")
 """Without any of these before a name no word of shipping gives it a role (a cheap look before the costly ones)."""
@@ -167,13 +174,13 @@ class _Left:
         return _has_any(" ".join(self.words[-_ORIGIN_WORDS:]), _ORIGIN_STEMS) and _ORIGIN.search(self.text) is not None
 
     def is_from(self) -> bool:
-        return self.end in _FROM_ENDS and _FROM.search(self.text) is not None
+        return self.end in _FROM_ENDS and _ends_with(_FROM, _FROM_BEGINS, self.text)
 
     def is_from_behind_name(self) -> bool:
         """`from Birmingham UK`"""
         if self.end_before(len(self.words) - 1) not in _FROM_ENDS:
             return False
-        return _FROM.search(_LAST_WORD.sub("", self.text)) is not None
+        return _ends_with(_FROM, _FROM_BEGINS, _LAST_WORD.sub("", self.text))
 
     def is_edge(self) -> bool:
         left = self.text.rstrip()
@@ -235,7 +242,18 @@ def _roles_of(
 
 
 def _has_cue(left: str) -> bool:
-    return _has_any(left, _CUES) or (_has_any(left, _SHORT_CUES) and _SHORT_CUE.search(left) is not None)
+    return _CUE.search(left) is not None or (_has_any(left, _SHORT_CUES) and _SHORT_CUE.search(left) is not None)
+
+
+def _ends_with(pattern: re.Pattern[str], begins: re.Pattern[str], left: str) -> bool:
+    """`pattern.search(left)` where each match begins with what `begins` matches."""
+    begin = begins.search(left)
+    while begin is not None:
+        at = begin.start()
+        if pattern.match(left, at) is not None:
+            return True
+        begin = begins.search(left, at + 1)
+    return False
 
 
 def _has_any(left: str, words: tuple[str, ...]) -> bool:
@@ -254,7 +272,7 @@ def _role_by_shipping(hit: Hit, left: _Left) -> tuple[str, ...] | None:
         return None
     if not _has_cue(text):
         return None
-    if excepted and _has_any(text, _EXCEPT_WORDS) and _EXCEPT.search(text):
+    if excepted and _ends_with(_EXCEPT, _EXCEPT_BEGINS, text):
         return ("except",)
     if last.endswith("по") and _BOTH.search(text):
         return ("from", "to")
@@ -265,7 +283,7 @@ def _role_by_shipping(hit: Hit, left: _Left) -> tuple[str, ...] | None:
             return ("place",)
         if _SERVICE.search(text):
             return ()
-    if sent and _TO.search(text) and not _CARRIER.search(text):
+    if sent and _ends_with(_TO, _TO_BEGINS, text) and not _CARRIER.search(text):
         return ("to",)
     return None
 

@@ -20,6 +20,7 @@ from extract.vocabulary import TABLES, Category, Term, Vocabulary, load_vocabula
 
 KEY = "dropline.terms"
 RAW = "dropline.terms.raw"
+_new = tuple.__new__
 
 
 class Match(NamedTuple):
@@ -46,13 +47,23 @@ def matches(doc: Doc, category: Category) -> list[Match]:
 
 def _locate(doc: Doc, hits: list[tuple[int, int, Term]]) -> list[Match]:
     """Adds code points and fields: only for the categories that somebody asks for."""
+    if not hits:
+        return []
     fields, ours = found(doc).fields, listing(doc)
-    if len(hits) > 1:
-        hits.sort(key=_reading_order)
+    starts, text, size = ours.starts, ours.kept, len(ours.kept)
+    only = fields[0].name if len(fields) == 1 else ""
+    before = -1
+    for first, _, _ in hits:
+        if first <= before:
+            hits.sort(key=_reading_order)
+            break
+        before = first
     located = []
     for first, last, term in hits:
-        start = ours.starts[first]
-        located.append(Match(term, first, last, start, ours.end(last - 1), field_at(fields, start)))
+        start, end = starts[first], starts[last]
+        if end > size or (text[end - 1] == " " and end - starts[last - 1] > 1):
+            end -= 1  # `ListingDoc.end`, in place: there are a dozen of them in a text
+        located.append(_new(Match, (term, first, last, start, end, only or field_at(fields, start))))
     return located
 
 

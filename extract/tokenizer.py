@@ -16,7 +16,7 @@ Lexemes carry only NORM and what components add by `vocab.add_flag`: spaCy's oth
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Set
 from itertools import accumulate, chain
 from typing import Any
 
@@ -86,6 +86,18 @@ class _Chunks(dict[str, tuple[int, ...]]):
         self._words, self._normaliser = words, normaliser
         self.known = set() if normaliser is None else set(normaliser.words)
         """What components wait for, in lower case, and the forms of listed words."""
+        self._heads: Container[str] = frozenset()
+        self._tails: Set[str] | None = None
+        """A word that neither begins nor ends with these three letters is no typing error and holds no rule."""
+        self.set_tails()
+
+    def set_tails(self) -> None:
+        """After a change of the rules of marks."""
+        tails = self._words.marks.tails
+        if self._normaliser is not None and tails is not None:
+            self._heads, self._tails = self._normaliser.heads, self._normaliser.ends | tails
+        else:
+            self._tails = None
 
     def __missing__(self, chunk: str) -> tuple[int, ...]:
         size = len(chunk)
@@ -120,8 +132,12 @@ class _Chunks(dict[str, tuple[int, ...]]):
         lower = word.lower()
         if not ORDINARY(lower):
             return (self._words[word][1],) if word.isalpha() else None
-        normaliser = self._normaliser
-        if normaliser is None or lower in self.known or normaliser.is_typo(lower):
+        normaliser, tails = self._normaliser, self._tails
+        if normaliser is None or lower in self.known:
+            return (self._words[word][1],)
+        if tails is not None and size > 2 and lower[-3:] not in tails and lower[:3] not in self._heads:
+            return _PLAIN[size]  # most new words
+        if normaliser.is_typo(lower):
             return (self._words[word][1],)
         for holds, _ in self._words.marks.rules:
             if holds(lower):
@@ -166,12 +182,14 @@ class Tokenizer:
 
     def add_mark(
         self, words: Iterable[str] = (), exact: Iterable[str] = (), norms: Iterable[str] = (),
-        holds: Callable[[str], bool] | None = None,
+        holds: Callable[[str], bool] | None = None, tails: Iterable[str] | None = None,
     ) -> int:  # fmt: skip
         """`Marks.add`: the bit of a new mark, for `extract.marks.marked`."""
         words, exact, norms = list(words), list(exact), list(norms)
         self._wait_for([*words, *exact, *norms])
-        return self._words.marks.add(words, exact, norms, holds)
+        bit = self._words.marks.add(words, exact, norms, holds, tails)
+        self._chunks.set_tails()
+        return bit
 
     def keep_norms(self, norms: Iterable[str]) -> None:
         """Words with these NORMs have them in `ListingDoc.widths`."""

@@ -103,6 +103,8 @@ class Denial:
         fillers and other names between, or right after; a by-word in a title that speaks of everyday things; any name
         in the title of a work, or where an everyday thing is named but no amount or price: `AMT transmission
         repair`."""
+        if not (self._before or self._after or self._everyday or self._media):  # most texts deny nothing
+            return [name for name in names if name.term.strength != "weak" or not self._is_harmless(name, names)]
         ends = sorted(self._before)
         reach = min(REACH + sum([name.last - name.first for name in names]), FARTHEST)
         closely = bool(self._after) or bool(self._everyday)

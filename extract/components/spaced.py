@@ -37,7 +37,7 @@ class SpacedNames:
     """Finds strong one-word names whose letters stand apart."""
 
     def __init__(self, nlp: Language, vocabulary: Vocabulary) -> None:
-        self._single = tokenizer_of(nlp).add_mark(holds=is_single_letter)
+        self._single = tokenizer_of(nlp).add_mark(holds=is_single_letter, tails=())
         self._normalise = Normaliser(vocabulary.words, vocabulary.long_names)
         self._phrases = vocabulary.phrases
         self._names = vocabulary.disguisable

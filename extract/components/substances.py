@@ -24,6 +24,8 @@ READ = frozenset({"title", "description", "category"})
 FIELD_WEIGHT = {"title": 100.0, "description": 50.0, "category": 10.0}
 CANNABIS = ("cannabis-resin", "cannabis-concentrate", "cannabis-edible", "cannabis-seeds", "cannabis-herb")
 
+_new = tuple.__new__
+
 
 NOT_OF_LISTINGS = frozenset({"harmless", "media", "other", "service", "document", "equipment"})
 """Cues and kinds whose words speak of something else than a drug."""
@@ -50,9 +52,9 @@ class SubstanceFinder:
 
     def __call__(self, doc: Doc) -> Doc:
         hits = [hit for hit in self._standing(doc) if hit.field in READ]
-        spaced = [hit for hit in self._spaced.find(doc, hits) if hit.field in READ]
+        spaced = self._spaced.find(doc, hits)
         if spaced:
-            hits += spaced
+            hits += [hit for hit in spaced if hit.field in READ]
             hits.sort(key=_start)
         if hits:
             denial = Denial(doc, self._fillers, self._groups, self._words)
@@ -111,15 +113,15 @@ class SubstanceFinder:
         best: dict[str, FoundSubstance] = {}
         for rank, hit in enumerate(hits):
             value = hit.term.value
-            weight = FIELD_WEIGHT[hit.field] - min(rank, 30)
+            weight = FIELD_WEIGHT[hit.field] - (rank if rank < 30 else 30)
             if hit.term.strength == "weak":
                 weight -= 15
             if denial.is_gift(hit):
                 weight -= 40
             known = best.get(value)
             if known is None or known.weight < weight:
-                best[value] = FoundSubstance(value, hit.start, hit.end, weight)
-        return sorted(best.values(), key=_heaviest_first)
+                best[value] = _new(FoundSubstance, (value, hit.start, hit.end, weight))
+        return sorted(best.values(), key=_heaviest_first) if len(best) > 1 else list(best.values())
 
 
 def _start(hit: Match) -> int:

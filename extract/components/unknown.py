@@ -55,7 +55,7 @@ class UnknownTerms:
     """Component: `found(doc).unknown_terms` (title and description only, at most `MOST`)."""
 
     def __init__(self, nlp: Language, words: frozenset[str]) -> None:
-        self._stem = tokenizer_of(nlp).add_mark(holds=has_stem)
+        self._stem = tokenizer_of(nlp).add_mark(holds=has_stem, tails=_TAILS)
         self._words = words
 
     def __call__(self, doc: Doc) -> Doc:

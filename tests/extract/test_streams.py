@@ -42,6 +42,16 @@ def test_marks_are_of_words_of_parts_and_of_rules() -> None:
     assert marked(tokens("долгоиграющий"), long) == [0]
 
 
+def test_tails_spare_no_word_that_a_rule_or_a_typing_error_makes_telling() -> None:
+    normaliser = Normaliser({"mephedrone": "mephedrone"}, {"mephedrone"})
+    tokens = Tokenizer(build_vocab(normaliser), normaliser)
+    ending = tokens.add_mark(holds=lambda token: token.endswith("zolam"), tails={"lam"})
+    short = tokens.add_mark(holds=lambda token: len(token) == 1, tails=())
+    name = tokens.add_mark(norms=["mephedrone"])
+    doc = tokens("quzolam islam ordinary f mephedrne mepedrone rephedrone")
+    assert [marked(doc, bit) for bit in (ending, short, name)] == [[0], [3], [4, 5]]
+
+
 def test_another_tokenizer_is_refused() -> None:
     spacy = pytest.importorskip("spacy")
     with pytest.raises(TypeError, match="Tokenizer"):
