@@ -72,7 +72,7 @@ def build_nlp(tables: Path, vocabulary: Vocabulary) -> Language:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Python's cyclic garbage collector rests, for one batch or while tables are read: it would walk over the
     vocabulary again and again (a fifth of the time) and find nothing, since Docs die by reference count."""
     was_on = gc.isenabled()
@@ -92,7 +92,7 @@ class Extractor:
 
     def __init__(self, *, tables: Path | None = None) -> None:
         folder = tables or TABLES
-        with _no_collection():  # a quarter of the start-up: every object made here stays
+        with no_collection():  # a quarter of the start-up: every object made here stays
             self.vocabulary = load_vocabulary(folder)
             self.version = digest_extractor(folder)
             self.nlp = build_nlp(folder, self.vocabulary)
@@ -131,7 +131,7 @@ class Extractor:
                 readings[key] = known
                 cache.move_to_end(key)
         # component by component: the processor keeps the code of one at hand (a third faster than Doc by Doc)
-        with _no_collection():
+        with no_collection():
             docs = [self.make_doc(key) for key in new]
             for component in self._components:
                 docs = [component(doc) for doc in docs]

@@ -77,6 +77,9 @@ class StashMention(NamedTuple):
     end: int
 
 
+Mention = SubstanceMention | QuantityMention | PriceMention | RegionMention | StashMention
+
+
 class UnknownTerm(NamedTuple):
     """A word that may name a substance we do not know (rule that proposed it in `rule`)."""
 
