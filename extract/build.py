@@ -17,7 +17,7 @@ from crawler.items import Crawl, Listing, Offer
 from extract.flags import price_flags
 from extract.found import FoundPrice, FoundQuantity
 from extract.fx import RateTable
-from extract.gazetteer import Gazetteer
+from extract.gazetteer import load_gazetteer
 from extract.money import MINOR_DIGITS, parse_price, to_minor
 from extract.numbers import parse_quantity
 from extract.observation import Flag, Kind, Observation, Span, Stash, Unit, build_offer_id
@@ -70,9 +70,9 @@ class ObservationBuilder:
     Equal texts are read once.
     """
 
-    def __init__(self, extractor: Extractor, rates: RateTable, gazetteer: Gazetteer | None = None) -> None:
+    def __init__(self, extractor: Extractor, rates: RateTable) -> None:
         self.extractor, self.rates = extractor, rates
-        self.gazetteer = gazetteer or Gazetteer()
+        self.gazetteer = load_gazetteer()
         self.version = extractor.version
         self._quantity = lru_cache(CACHE)(parse_quantity)
         self._price = lru_cache(CACHE)(parse_price)

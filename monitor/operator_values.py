@@ -23,7 +23,7 @@ from extract.build import CACHE, ObservationBuilder
 from extract.components.stash import load_stash_names
 from extract.found import FoundQuantity
 from extract.fx import RateTable
-from extract.gazetteer import Gazetteer, load_gazetteer
+from extract.gazetteer import load_gazetteer
 from extract.numbers import parse_quantity
 from extract.observation import Stash
 from extract.pipeline import Extractor
@@ -222,10 +222,8 @@ class ValueTable:
 class OperatorBuilder(ObservationBuilder):
     """Builds Observations with the operator's values beside the bundled tables; they are part of the version."""
 
-    def __init__(
-        self, extractor: Extractor, rates: RateTable, values: ValueTable, gazetteer: Gazetteer | None = None
-    ) -> None:
-        super().__init__(extractor, rates, gazetteer)
+    def __init__(self, extractor: Extractor, rates: RateTable, values: ValueTable) -> None:
+        super().__init__(extractor, rates)
         self._values = values
         quantity, region = self._quantity, self._region
         self._quantity = lru_cache(CACHE)(lambda text: quantity(text) or values.quantity(text))

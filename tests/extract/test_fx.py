@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from currency_converter import CurrencyConverter, RateNotFoundError
 
 from config.errors import InputError
 from extract.fx import Rate, RateTable, read_rates
@@ -65,3 +66,20 @@ def test_a_broken_file_names_the_line(tmp_path: Path, text: str, message: str) -
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         read_rates(path)
+
+
+def test_one_currency_read_alone_has_the_rates_of_the_whole_history() -> None:
+    whole, table = CurrencyConverter(), RateTable()
+    first = date(1999, 1, 4)
+    for currency in ("EUR", "GBP", "RUB", "ISK", "CYP"):
+        for step in range(0, 9000, 97):
+            day = first + timedelta(days=step)
+            found = table.to_usd(currency, day)
+            if found is not None:
+                assert found.rate == whole.convert(1, currency, "USD", date=found.date)
+                assert found.date <= day
+            else:
+                with pytest.raises(RateNotFoundError):
+                    whole.convert(1, currency, "USD", date=day)
+    assert table.to_usd("XXX", first) is None
+    assert table.to_usd("", first) is None
