@@ -157,8 +157,11 @@ def test_no_crafted_text_raises(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [" ".join(map(str, range(10_000))), "5г " * 10_000, "10x " * 10_000, "1/2 " * 10_000, "1г - 50 " * 5_000, "9" * 1_000_000, "1," * 10_000 + "5г",
-     "пол " * 20_000, "1mg/2 pills " * 5_000, "$1 " * 10_000, "\ud800 1г" * 5_000],
-    ids=range(11),
+     "пол " * 20_000, "1mg/2 pills " * 5_000, "$1 " * 10_000, "\ud800 1г" * 5_000,
+     "0.33 гр " * 10_000, "$40 " * 10_000, "USD 5 " * 10_000, "5 " + "я" * 1_000_000, "5к " * 10_000, "$" * 1_000_000,
+     "10mg " * 10_000 + "tab", "tab" * 200_000 + " 5mg", "a " * 100_000 + "1г", "1/8 ball " * 10_000,
+     "2 мл ампул " * 5_000 + "10 шт"],
+    ids=range(22),
 )  # fmt: skip
 def test_ten_thousand_numbers_answer_within_a_second(text: str) -> None:
     start = time.process_time()
