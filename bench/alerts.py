@@ -232,17 +232,18 @@ def run_naive(kind: Kind, case: Case, bound: float) -> list[Judgement]:
 
 
 def count_fault_alarms(kind: Kind, runs: Sequence[tuple[Case, list[Judgement]]], seeds: Sequence[int]) -> int:
-    """Alarms in a coverage fault or within 14 days after it that the same life, seen by whole crawls, does not have.
+    """Alarms in a coverage fault or within 21 days after it (as far as the longest sum reaches back) that the same
+    life, seen by whole crawls, does not have. A bucket that ended before a fault began was judged without it.
 
     `runs` are in the order of `seeds`, all series of a seed together.
     """
-    caused = 0
+    caused, width = 0, 1 if kind.by == "day" else 7
     each = len(runs) // len(seeds)
     lives: dict[int, list[Case]] = {}
     for number, (case, rows) in enumerate(runs):
         near = [
             (a, b) for a, b in alarms(rows)
-            if any(first <= a + timedelta(days=6) and a <= last + timedelta(days=14) for first, last in case.faults)
+            if any(first < a + timedelta(days=width) and a <= last + timedelta(days=21) for first, last in case.faults)
         ]  # fmt: skip
         if near:
             seed = seeds[number // each]

@@ -34,6 +34,15 @@ class Births:
         chosen = self.judged[begin:end]
         return float(np.median(chosen[chosen > 0]))
 
+    def lost(self, recent: int, window: int, index: int) -> float:
+        """Share of their crawls that the newest `recent` buckets up to `index` lack, for the days that came up in them.
+        Usual is the median of `window` buckets: neither earlier faults nor another plan or market make it another."""
+        judged, crawls = self.judged[: index + 1], self.crawls[: index + 1]
+        known = judged[-window:] > 0
+        usual = float(np.median(crawls[-window:][known] / judged[-window:][known]))
+        expected = usual * float(judged[-recent:].sum())
+        return 1.0 - float(crawls[-recent:].sum()) / expected if expected > 0 else 0.0
+
     def baseline(self, begin: int, end: int, least: int, longest: int) -> tuple[NDArray[np.intp], Floats]:
         """Places and exposures of a baseline: buckets of at most `longest` usual ones; rather a restless baseline than
         one of fewer than `least` buckets."""

@@ -21,7 +21,7 @@ from pydantic import Field
 from index.detect.base import GAP, Floats, Step, TestSettings, chance_of, first_index, known_value, skip, step_of
 from index.detect.dispersion import Rate, fit_rate
 from index.detect.distributions import count_bound, count_tail, student_quantile
-from index.detect.exposure import Births, count_births, lost_share
+from index.detect.exposure import Births, count_births
 from index.detect.series import Judgement, Series
 
 _BASELINES: dict[Step, tuple[int, int, int]] = {"day": (180, 21, 28), "week": (40, 3, 8), "month": (18, 1, 8)}
@@ -134,7 +134,7 @@ def judge(series: Series, settings: SurgeSettings, since: date | None = None) ->
             counts, seen / unit, settings.dispersion, settings.min_dispersion,
             weekdays[chosen] if by_weekday else None, spans,
         )  # fmt: skip
-        strict = settings.carry and lost_share(births.crawls, index, max(*spans, _RECENT[step]), length) >= _LOST
+        strict = settings.carry and births.lost(max(*spans, _RECENT[step]), length, index) >= _LOST
         allowed = share * settings.after_loss if strict else share
         rows.append(_judge_nb(series, settings, index, rate, allowed, births, unit, weekdays, spans, _MEMORY[step]))
     return rows

@@ -163,6 +163,42 @@ def test_where_crawls_were_lost_more_evidence_is_asked() -> None:
     assert judge(lost, SurgeSettings(spans=(21,), after_loss=1.0))[-1].high == pytest.approx(calm.high, abs=1)
 
 
+def missing(lost: list[int], count: int = 300, pace: float = 1.0) -> Series:
+    """Days of `pace` new listings, and what came up in the lost ones on the first day seen after them."""
+    gone = np.isin(np.arange(count), lost)
+    days, waiting = np.zeros(count), 0.0
+    for day in range(count):
+        waiting += 1.0
+        if not gone[day]:
+            days[day], waiting = waiting, 0.0
+    return settled(list(np.where(gone, np.nan, pace)), list(days * pace), list(days))
+
+
+def is_strict(one: Series) -> bool:
+    """Whether less than the usual chance is allowed in the last bucket."""
+    usual = judge(one, SurgeSettings(spans=(21,), after_loss=1.0), one.buckets[-1])[0].high
+    found = judge(one, SurgeSettings(spans=(21,)), one.buckets[-1])[0].high
+    assert usual is not None
+    assert found is not None
+    return found > usual
+
+
+@pytest.mark.parametrize("recent", [[], [280, 285, 290], [275, 280, 285, 290], [285, 286, 287, 288]])
+def test_earlier_faults_do_not_say_what_is_lost_now(recent: list[int]) -> None:
+    """Four of the newest five weeks' days are too many, whatever failed in the half year before them."""
+    for earlier in ([], list(range(60, 260, 20)), list(range(150, 164)), list(range(100, 160, 2))):
+        assert is_strict(missing(earlier + recent)) == (len(recent) >= 4), earlier
+
+
+def test_another_plan_or_market_is_no_loss() -> None:
+    assert not is_strict(missing(list(range(1, 299, 2))))  # crawled every second day
+    one = missing([])
+    assert one.settled is not None
+    assert one.settled_days is not None
+    grown = np.where(np.arange(300) < 280, 4.0, 5.0)  # a fifth market from day 280 on
+    assert not is_strict(replace(one, settled=grown, settled_days=grown, exposure=grown))
+
+
 @given(st.integers(0, 1000))
 @h_settings(max_examples=20, deadline=None)
 def test_settled_judgements_know_nothing_later(seed: int) -> None:
