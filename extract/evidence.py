@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
 
 from spacy.tokens import Doc
 
@@ -40,10 +41,10 @@ NEAR = 12
 
 
 class Amounts:
-    """The amounts of one Doc."""
+    """The amounts of one Doc. `groups`: the group of each substance."""
 
-    def __init__(self, doc: Doc) -> None:
-        self._text = doc.text
+    def __init__(self, doc: Doc, groups: Mapping[str, str]) -> None:
+        self._text, self._groups = doc.text, groups
         self._seen = found(doc)
         self._starts: list[int] | None = None
         self._ends: list[int] = []
@@ -67,13 +68,13 @@ class Amounts:
             return False
         return "\n" not in text[end : self._starts[after]]
 
-    def plausible(self, substance: str, group: str, *, below: float = HUGE) -> bool:
+    def plausible(self, substance: str, *, below: float = HUGE) -> bool:
         """An amount the substance is sold in: powders by the gram, pills by the piece, a few by volume. `Flour 2 kg`,
         `pot, 3 l` and `snow boots, 2 pcs` say nothing, nor `below` grams and more. A price alone will do where there is
         no amount."""
         known = self._plausible.get((substance, below))
         if known is None:
-            known = self._plausible[substance, below] = self._is_plausible(substance, group, below)
+            known = self._plausible[substance, below] = self._is_plausible(substance, self._groups[substance], below)
         return known
 
     def _is_plausible(self, substance: str, group: str, below: float) -> bool:

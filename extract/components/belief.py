@@ -5,7 +5,7 @@ of."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from functools import cached_property
 
 from spacy.tokens import Doc
@@ -37,14 +37,11 @@ JOIN_REACH = 6
 
 
 class Belief:
-    """Judges the names of one Doc: in text order, none inside another. `groups`: the group of each substance;
-    `words`: those of drug listings; `talk`: those of them that say nothing."""
+    """Judges the names of one Doc: in text order, none inside another. `words`: those of drug listings;
+    `talk`: those of them that say nothing."""
 
-    def __init__(
-        self, doc: Doc, hits: list[Match], groups: Mapping[str, str], words: Set[str], talk: Set[str]
-    ) -> None:  # fmt: skip
-        self._doc, self._groups, self._words, self._talk = doc, groups, words, talk
-        self._amounts = Amounts(doc)
+    def __init__(self, doc: Doc, hits: list[Match], amounts: Amounts, words: Set[str], talk: Set[str]) -> None:
+        self._doc, self._amounts, self._words, self._talk = doc, amounts, words, talk
         self._hits = hits = self._of_products(hits)
         self._named: set[str] = set()
         """Substances with a strong name."""
@@ -118,7 +115,7 @@ class Belief:
         if len(self._hits) > 1 or hit.field != "title" or any(one.name in SITE_FIELDS for one in seen.fields):
             return False
         offered = bool(seen.quantities) or any(one.start < self._field("title").end for one in seen.prices)
-        sold = self._amounts.plausible(hit.term.value, self._groups[hit.term.value])
+        sold = self._amounts.plausible(hit.term.value)
         acronym = hit.end - hit.start <= ACRONYM and self._doc.text[hit.start : hit.end].isupper()
         # several words (`mdma champagne`) are hardly those of another thing
         byword = (hit.term.type in BYWORDS and hit.last - hit.first == 1) or (acronym and not sold)
@@ -237,7 +234,7 @@ class Belief:
         in, with not much beside it that our tables have never heard of."""
         value = hit.term.value
         below = HUGE_AT_STASH if hit.term.lang == "ru" and hit.term.strength == "weak" else HUGE
-        plausible = self._says_drug or self._amounts.plausible(value, self._groups[value], below=below)
+        plausible = self._says_drug or self._amounts.plausible(value, below=below)
         if not plausible or hit.field != "title":
             return plausible
         if self._in_town:

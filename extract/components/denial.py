@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping, Set
+from collections.abc import Set
 
 from spacy.tokens import Doc
 
@@ -49,11 +49,10 @@ def is_sentence(doc: Doc) -> bool:
 class Denial:
     """Reads the cues of one Doc."""
 
-    def __init__(self, doc: Doc, fillers: Set[str], groups: Mapping[str, str], words: Set[str]) -> None:
-        """`groups`: the group of each substance; `words`: those of drug listings."""
+    def __init__(self, doc: Doc, fillers: Set[str], amounts: Amounts, words: Set[str]) -> None:
+        """`words`: those of drug listings."""
         self._doc = listing(doc)
-        self._groups, self._words = groups, words
-        self._amounts = Amounts(doc)
+        self._amounts, self._words = amounts, words
         self._fillers = fillers
         self._before: dict[int, Match] = {}
         """Where a cue ends that denies what follows -> the cue."""
@@ -160,7 +159,7 @@ class Denial:
         term = hit.term
         if term.strength != "strong" or term.type in BYWORDS:
             return True
-        if not (found(self._doc).quantities and self._amounts.plausible(term.value, self._groups[term.value])):
+        if not (found(self._doc).quantities and self._amounts.plausible(term.value)):
             return True
         return term.type == "name" and (hit.first - 1 in self._everyday or hit.last in self._everyday)
 

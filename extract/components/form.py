@@ -13,7 +13,6 @@ IMPLIED = {
     "cannabis-edible": "edible", "cannabis-seeds": "seeds",
 }  # fmt: skip
 """Forms that the substance id itself says."""
-ON_PAPER = frozenset({"lysergamides"})
 BLOTTER_IDS = frozenset({"lsd", "1p-lsd", "1cp-lsd", "1v-lsd", "1d-lsd", "ald-52", "al-lad", "eth-lad", "25i-nbome",
                          "25b-nbome", "25c-nbome", "25n-nbome", "dob", "doc", "doi", "dom"})  # fmt: skip
 NOT_WITH = {

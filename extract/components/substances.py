@@ -15,7 +15,7 @@ from spacy.tokens import Doc
 from extract.components.belief import Belief
 from extract.components.denial import Denial
 from extract.components.spaced import SpacedNames
-from extract.evidence import mark_lone_doses
+from extract.evidence import Amounts, mark_lone_doses
 from extract.found import FoundSubstance, found
 from extract.terms import Match, matches
 from extract.vocabulary import TABLES, Vocabulary, load_vocabulary
@@ -57,9 +57,10 @@ class SubstanceFinder:
             hits += [hit for hit in spaced if hit.field in READ]
             hits.sort(key=_start)
         if hits:
-            denial = Denial(doc, self._fillers, self._groups, self._words)
+            amounts = Amounts(doc, self._groups)
+            denial = Denial(doc, self._fillers, amounts, self._words)
             hits = denial.leave(hits)
-            hits = Belief(doc, hits, self._groups, self._words, self._talk).believed() if hits else hits
+            hits = Belief(doc, hits, amounts, self._words, self._talk).believed() if hits else hits
             seen = found(doc)
             seen.substances = self._weigh(self._merge_cannabis(doc, hits), denial)
             if seen.substances and seen.quantities:

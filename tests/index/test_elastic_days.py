@@ -137,6 +137,14 @@ def test_a_day_joins_the_pack_of_its_period(store: ElasticStore, monkeypatch: py
     check(store)
 
 
+def derive_and_check(store: ElasticStore) -> None:
+    """Deriving makes every pack right again."""
+    for market in MARKETS:
+        derive_offer_days(store, market, "v1", DAY)
+    assert stale(store) == 0
+    check(store)
+
+
 @pytest.mark.parametrize("what", [{"crawl": "ash-003"}, {"vendor": "k:b"}, {"market": "yew"}])
 def test_forgetting(store: ElasticStore, what: dict[str, str]) -> None:
     assert store.forget(**what) > 0
@@ -144,10 +152,7 @@ def test_forgetting(store: ElasticStore, what: dict[str, str]) -> None:
         assert name[10:] != what.get("market")
         assert what.get("vendor", "none") not in load_column(read_pack_document(source)[2]["vendor"])[1]
     check(store)
-    for market in MARKETS:
-        derive_offer_days(store, market, "v1", DAY)
-    assert stale(store) == 0
-    check(store)
+    derive_and_check(store)
 
 
 def test_purging_and_versions(store: ElasticStore) -> None:
@@ -203,10 +208,7 @@ def test_a_killed_writer(store: ElasticStore) -> None:
             os.kill(writer.pid, signal.SIGKILL)
         store.client.indices.refresh(index=f"{store.prefix}-*")  # what the dead one wrote and did not show
         check(store)
-    for market in MARKETS:
-        derive_offer_days(store, market, "v1", DAY)
-    assert stale(store) == 0
-    check(store)
+    derive_and_check(store)
 
 
 def test_an_older_schema_is_moved_forward(store: ElasticStore) -> None:
