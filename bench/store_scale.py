@@ -39,6 +39,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "price by region, commonest substance": {"measure": "price", "split": ["region"], "where": "common"},
     "price-index, commonest substance": {"measure": "price-index", "where": "common"},
     "listings by substance": {"measure": "listings", "split": ["substance"]},
+    "listings by substance and region": {"measure": "listings", "split": ["substance", "region"]},
     "listings by region, commonest substance": {"measure": "listings", "split": ["region"], "where": "common"},
     "turnover by feedback": {"measure": "turnover", "method": "feedback"},
     "turnover by every method": {"measure": "turnover", "method": "all"},

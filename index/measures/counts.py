@@ -6,8 +6,9 @@ week. Several markets: the sum of their averages.
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -22,6 +23,8 @@ from index.measures.table import Whole, name_labels
 from index.store import Distinct, Filter
 
 MEASURES: Mapping[str, Distinct] = {"listings": "listing", "offers": "offer", "vendors": "vendor"}
+AT_ONCE = 100
+"""Crawls of one question about sellers, or more where a bucket has more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +61,13 @@ def count_buckets(ask: Ask, of: Distinct, *, intervals: bool = True) -> list[Cou
     series = ask.series(by_cell)
     statuses = {cell: ask.status(position, key) for cell, position, _, key in ask.cells(series)}
     bounds = _intervals(ask, of, series, statuses) if intervals else None
-    owners: dict[int, dict[str, str]] = {}
+    owners = Owners()
     found = []
     for cell, position, _, key in ask.cells(series):
         status, value, latest = statuses[cell], 0.0, 0
         seen = by_cell[key].get(position) if key in by_cell else None
         if seen:
-            # statuses are kept by the panel: many cells share one
-            owner = owners.get(id(status))
-            if owner is None:
-                owner = owners[id(status)] = {crawl: market for market, used in status.used.items() for crawl in used}
+            owner = owners.of(status)
             totals: dict[str, int] = defaultdict(int)
             for crawl, count in seen:
                 if crawl in owner:
@@ -162,32 +162,66 @@ class SellerCounts:
 def count_sellers(
     ask: Ask, of: Distinct, series: Sequence[Series], statuses: Mapping[int, Status]
 ) -> SellerCounts:
-    """What each seller adds to the counts of `count_buckets`: a count is the sum over its sellers."""
-    numbers = {key: number for number, key in enumerate(series)}
-    size, position_of = len(ask.buckets), ask.panel.position_of
-    # a crawl's market and how many crawls of that market are averaged, for each cell that uses the crawl
-    shares = {
-        (cell, crawl): (market, len(used))
-        for cell, status in statuses.items() if status.reason is None
-        for market, used in status.used.items() for crawl in used
-    }
+    """What each seller adds to the counts of `count_buckets`: a count is the sum over its sellers.
+
+    Asked some buckets at a time: memory grows with the answer, not with the crawls behind it.
+    """
+    numbers, names = {key: number for number, key in enumerate(series)}, SeriesNames(ask)
+    size, position_of, owners = len(ask.buckets), ask.panel.position_of, Owners()
     vendors: dict[tuple[str, str | None], int] = {}
-    cells, rows, amounts = [], [], []
-    for key, count in ask.store.count_distinct(crawled(ask), ("crawl", *ask.fields, "vendor"), of):
-        crawl = str(key[0])
-        number, position = numbers.get(series_of(ask, key[1:-1])), position_of.get(crawl)
-        if number is None or position is None:
-            continue
-        share = shares.get((number * size + position, crawl))
-        if share is not None and count:
-            cells.append(number * size + position)
-            rows.append(vendors.setdefault((share[0], key[-1]), len(vendors)))
-            amounts.append(count / share[1])
+    cells, rows, amounts = array("q"), array("q"), array("d")
+    for crawls in _pieces(ask, statuses):
+        where = ask.narrowed(crawl=crawls, first=None, last=None)
+        sums: dict[tuple[int, int, int], int] = defaultdict(int)
+        for (crawl, *values, vendor), count in ask.store.count_distinct(where, ("crawl", *ask.fields, "vendor"), of):
+            number = numbers.get(names.of(tuple(values)))
+            if number is None or not count:
+                continue
+            cell = number * size + position_of[str(crawl)]
+            status = statuses[cell]
+            market = owners.of(status).get(str(crawl)) if status.reason is None else None
+            if market is not None:
+                seller = vendors.setdefault((market, vendor), len(vendors))
+                sums[cell, seller, len(status.used[market])] += count
+        for (cell, seller, averaged), count in sums.items():
+            cells.append(cell)
+            rows.append(seller)
+            amounts.append(count / averaged)
     return SellerCounts(
         np.array(cells, dtype=np.int64), np.array(rows, dtype=np.int64), np.array(amounts, dtype=np.float64),
         [f"{market}\0{vendor or ''}" for market, vendor in vendors],
         np.array([vendor is not None for _, vendor in vendors], dtype=bool),
     )
+
+
+class Owners:
+    """The market of each crawl that a status uses. Statuses are kept by the panel: many cells share one."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, dict[str, str]] = {}
+
+    def of(self, status: Status) -> dict[str, str]:
+        found = self._known.get(id(status))
+        if found is None:
+            found = self._known[id(status)] = {
+                crawl: market for market, used in status.used.items() for crawl in used}
+        return found
+
+
+def _pieces(ask: Ask, statuses: Mapping[int, Status]) -> Iterator[tuple[str, ...]]:
+    """The crawls that cells use, those of some whole buckets at a time."""
+    used: dict[int, set[str]] = defaultdict(set)
+    for cell, status in statuses.items():
+        if status.reason is None:
+            used[cell % len(ask.buckets)].update(*status.used.values())
+    piece: set[str] = set()
+    for position in sorted(used):
+        piece |= used[position]
+        if len(piece) >= AT_ONCE:
+            yield tuple(sorted(piece))
+            piece = set()
+    if piece:
+        yield tuple(sorted(piece))
 
 
 def _intervals(ask: Ask, of: Distinct, series: Sequence[Series], statuses: Mapping[int, Status]) -> list[Interval]:
