@@ -6,6 +6,7 @@ Only `index.elastic.documents` builds Elasticsearch documents and queries, only 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -117,6 +118,11 @@ class Store(Protocol):
 
     def last_offer_days(self, market: str, before: date, version: str) -> Iterator[OfferDay]:
         """For every offer of the market its latest offer-day before that date."""
+        ...
+
+    def steady(self) -> AbstractContextManager[None]:
+        """For many questions of one thread: inside, they may rest on one look at what the store holds, so that what
+        others write meanwhile shows in none or some of the answers. Not for who writes inside."""
         ...
 
     def scan(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from typing import cast
@@ -29,6 +30,9 @@ class VersionReader:
 
     def purged_before(self) -> date | None:
         return self.store.purged_before()
+
+    def steady(self) -> AbstractContextManager[None]:
+        return self.store.steady()
 
     def scan(
         self, record: RecordName, where: Filter, fields: Sequence[str], version: str | None = None

@@ -27,6 +27,7 @@ from index.elastic.documents import (
     read_group,
 )
 from index.elastic.indices import Indices
+from index.elastic.look import Look
 from index.elastic.mappings import index_name
 from index.elastic.packs import (
     COUNTED,
@@ -81,8 +82,10 @@ class Weight:
 class Counting:
     """Counts and packs of one prefix. Methods raise the client's errors."""
 
-    def __init__(self, client: Elasticsearch, indices: Indices, patience: Patience, few: int) -> None:
-        self.client, self._indices, self._few = client, indices, few
+    def __init__(
+        self, client: Elasticsearch, indices: Indices, patience: Patience, look: Look, few: int
+    ) -> None:
+        self.client, self._indices, self._look, self._few = client, indices, look, few
         self._packs = Shelf(client, indices, patience, "packs")
         self._counts = Shelf(client, indices, patience, "counts")
         self._writing: dict[tuple[str, str], Growing] = {}
@@ -92,7 +95,7 @@ class Counting:
     def ask(self, where: Filter, by: Sequence[str], of: Distinct, version: str) -> Groups:
         """Counts of a version, sorted."""
         index = _index(self._indices.prefix, version)
-        weights = None if where.listing else self._weigh(index)
+        weights = None if where.listing else self._look.once(("crawls", index), partial(self._weigh, index))
         if weights is None:
             return self._page(index, where, by, of)
         if where.crawl:

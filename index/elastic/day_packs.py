@@ -30,6 +30,7 @@ from index.elastic.documents import (
     read_record,
 )
 from index.elastic.indices import Indices
+from index.elastic.look import Look
 from index.elastic.mappings import alias_name, index_name, write_alias
 from index.elastic.reading import checked, iter_groups, iter_pages
 from index.elastic.shelf import Shelf, Stored
@@ -73,8 +74,8 @@ class Written:
 class DayPacks:
     """The packs of one prefix. Methods raise the client's errors."""
 
-    def __init__(self, client: Elasticsearch, indices: Indices, patience: Patience) -> None:
-        self._client, self._indices, self._patience = client, indices, patience
+    def __init__(self, client: Elasticsearch, indices: Indices, patience: Patience, look: Look) -> None:
+        self._client, self._indices, self._patience, self._look = client, indices, patience, look
         self._shelf = Shelf(client, indices, patience, "day-packs")
 
     def _index(self, version: str) -> str:
@@ -95,7 +96,7 @@ class DayPacks:
         self, version: str, where: Filter, fields: Sequence[str]
     ) -> Iterator[tuple[str, list[Bodies]]] | None:
         """Markets in order, with the columns of their packs by period. None: not all offer-days have a pack."""
-        weights = self._weigh(version)
+        weights = self._look.once(("offer-days", version), partial(self._weigh, version))
         if weights is None:
             return None
         low = where.first.isoformat()[:9] if where.first else ""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import date
 from functools import partial
 from typing import TypeVar
@@ -36,6 +36,7 @@ from index.elastic.counting import FEW, Counting
 from index.elastic.day_packs import DayPacks, Written
 from index.elastic.documents import Body, Document
 from index.elastic.indices import RECORDS, Indices
+from index.elastic.look import Look
 from index.elastic.mappings import (
     CRAWL_MAPPING,
     SMALL,
@@ -78,8 +79,9 @@ class ElasticStore:
         self._indices = Indices(self.client, self.prefix, self.address.shown)
         self._writer = Writer(self.client, self._indices, self._patience)
         self._searching = Searching(self.client)
-        self._counting = Counting(self.client, self._indices, self._patience, few)
-        self._day_packs = DayPacks(self.client, self._indices, self._patience)
+        self._look = Look()
+        self._counting = Counting(self.client, self._indices, self._patience, self._look, few)
+        self._day_packs = DayPacks(self.client, self._indices, self._patience, self._look)
         self._removing = Removing(
             self.client, self._indices, self._patience, self._counting, self._day_packs, self.address.shown,
             self._refresh)
@@ -246,6 +248,12 @@ class ElasticStore:
 
     # reading
 
+    def steady(self) -> AbstractContextManager[None]:
+        return self._look.hold()
+
+    def _current(self) -> str | None:
+        return self._look.once("current", self._indices.current)
+
     def last_offer_days(self, market: str, before: date, version: str) -> Iterator[OfferDay]:
         with self._guard(), PointInTime(self.client, self._target("offer_day", version)) as view:
             after: Body | None = None
@@ -283,7 +291,8 @@ class ElasticStore:
     def scan_coded(self, where: Filter, fields: Sequence[str], version: str | None = None) -> Iterator[Coded] | None:
         """`index.coded.CodedStore`: from packs, a batch a market; None where these cannot tell."""
         check_fields("offer_day", fields)
-        wanted = self.current_version() if version is None else version
+        with self._guard():
+            wanted = version if version is not None else self._current()
         if wanted is None or not is_packed(where, fields):
             return None
         packs = self._ask(partial(self._day_packs.read, wanted, where, fields))
@@ -298,7 +307,7 @@ class ElasticStore:
     ) -> list[tuple[tuple[str | None, ...], int]]:
         check_groups(by)
         with self._guard():
-            wanted = version if version is not None else self._indices.current()
+            wanted = version if version is not None else self._current()
             if wanted is None:
                 return []
         counts = self._ask(partial(self._counting.ask, where, by, of, wanted))

@@ -93,11 +93,12 @@ def trends(
     if without_relists and measure != "new":
         raise UsageError("--without-relists is about new listings.", remedy="Leave it out, or ask for new.")
     inner = of or OF["event"][0] if measure == "event" else measure
-    ask = build_ask(
-        store, where, by=by, split=split, with_flagged=with_flagged,
-        currency=currency or ("quoted" if inner == "price-index" else "usd"), of=of, seed=seed, method=method, at=at,
-        control=control, without_relists=without_relists,
-    )
-    if ask is None:
-        return []
-    return thinning.sensitivity(ask) if sensitivity else MEASURES[measure](ask)
+    with store.steady():
+        ask = build_ask(
+            store, where, by=by, split=split, with_flagged=with_flagged,
+            currency=currency or ("quoted" if inner == "price-index" else "usd"), of=of, seed=seed, method=method,
+            at=at, control=control, without_relists=without_relists,
+        )
+        if ask is None:
+            return []
+        return thinning.sensitivity(ask) if sensitivity else MEASURES[measure](ask)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -193,6 +193,9 @@ class SqliteStore:
             "GROUP BY offer ORDER BY offer", (version, market, before.isoformat()))
         for row in rows:
             yield build_offer_day(row[:-1])
+
+    def steady(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def scan(
         self, record: RecordName, where: Filter, fields: Sequence[str], version: str | None = None

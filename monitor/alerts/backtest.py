@@ -97,12 +97,13 @@ def backtest(
     begin, end = _asked(rule, span, first, last)
     runs: dict[str, tuple[Judged, list[Judgement]]] = {}
     stages = _stages(rule, reading, group, begin, end)
-    for stage_first, stage_last, known_at in stages:
-        judged = _judge(Reading(store, known_at), rule, group, pins, span, begin, stage_first, stage_last)
-        for one in judged:
-            mine = [each for each in one.judgements if stage_first <= each.bucket <= stage_last]
-            key = series_key(labels_of(one.watched))
-            runs[key] = (one, [*(runs[key][1] if key in runs else []), *mine])
+    with store.steady():
+        for stage_first, stage_last, known_at in stages:
+            judged = _judge(Reading(store, known_at), rule, group, pins, span, begin, stage_first, stage_last)
+            for one in judged:
+                mine = [each for each in one.judgements if stage_first <= each.bucket <= stage_last]
+                key = series_key(labels_of(one.watched))
+                runs[key] = (one, [*(runs[key][1] if key in runs else []), *mine])
     hits = [hit for one, judgements in runs.values() for hit in _hits(rule, reading, group, one, judgements)]
     hits.sort(key=lambda hit: (hit.known_on, series_key(hit.alert.series)))
     confirmed = true_periods(told)

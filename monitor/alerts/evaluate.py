@@ -59,6 +59,15 @@ def evaluate_all(
     """
     report = Report(rules=sum(rule.enabled for rule in rules))
     _evaluate_standing(state, rules, now, outbox, dry, report)
+    with store.steady():
+        _evaluate_groups(report, store, state, rules, now, outbox, dry=dry, fresh=fresh, progress=progress)
+    return report
+
+
+def _evaluate_groups(
+    report: Report, store: Store, state: State, rules: Sequence[Rule], now: datetime, outbox: Outbox | None, *,
+    dry: bool, fresh: bool, progress: Progress | None,
+) -> None:
     reading = Reading(store)
     cache = RowCache(state.db)
     groups = group_rules(rule for rule in rules if rule.enabled and rule.measure not in STANDING)
@@ -78,7 +87,6 @@ def evaluate_all(
     if not dry and not fresh and not report.failed:
         with state.writing():
             cache.clear(questions)
-    return report
 
 
 def _evaluate_standing(

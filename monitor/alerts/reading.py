@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import date, datetime, timedelta
 
 from extract.observation import Crawl
@@ -50,6 +51,9 @@ class Reading:
             if (not market or one.market in market)
             and (first is None or self._day[one.id] >= first) and (last is None or self._day[one.id] <= last)
         ]  # fmt: skip
+
+    def steady(self) -> AbstractContextManager[None]:
+        return self.store.steady()
 
     def digest_of(self, crawl: Crawl) -> str:
         """Digest of a crawl's record: it changes where the crawl is written anew."""

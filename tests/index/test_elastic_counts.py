@@ -199,3 +199,35 @@ def test_a_pack_of_other_rows_does_not_agree() -> None:
     assert not agrees(pack, Filter(), 9, 37.0)
     assert not agrees(pack, Filter(), 8, 36.0)
     assert not agrees(pack, Filter(market=("b",)), 9, 36.0)
+
+
+def asked(store: ElasticStore) -> int:
+    """Searches that the cluster's shards of this prefix have answered."""
+    stats = store.client.indices.stats(index=f"{store.prefix}-*", metric="search")
+    return int(stats["_all"]["primaries"]["search"]["query_total"])
+
+
+def test_questions_of_one_look_weigh_the_crawls_once(stores: tuple[ElasticStore, SqliteStore]) -> None:
+    cluster, plain = stores
+    rows = observations(3)
+    for store in stores:
+        store.write(rows)
+        store.set_current_version("1")
+    crawls = sorted({row.crawl for row in rows})
+    wheres = [Filter(crawl=(crawl,)) for crawl in crawls]
+
+    def ask(store: ElasticStore | SqliteStore) -> list[Any]:
+        return [store.count_distinct(where, ("substance", "vendor"), "offer") for where in wheres]
+
+    begun = asked(cluster)
+    apart = ask(cluster)
+    between = asked(cluster)
+    with cluster.steady(), cluster.steady():
+        together = ask(cluster)
+        ended = asked(cluster)
+    assert apart == together == ask(plain)
+    assert 0 < (ended - between) * len(crawls) == between - begun
+    late = observations(4)
+    for store in stores:
+        store.write(late)
+    assert ask(cluster) == ask(plain) != together
