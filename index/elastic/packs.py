@@ -38,6 +38,7 @@ Columns = list[list[Any]]
 """Values of FIELDS (lists as tuples), then listing, offer, mark: a list for each, of one length."""
 Whole = NDArray[Any]
 Group = tuple[str | None, ...]
+_UP = 32
 _MOST_PAIRS = 4_000_000
 """Pairs of group and thing that are held before they are brought down to the distinct ones."""
 
@@ -244,6 +245,29 @@ def agrees(pack: Pack, where: Filter, rows: int, marks: float) -> bool:
     return int(mask.sum()) == rows and float(pack.marks[mask].sum(dtype=np.uint64)) == marks
 
 
+class _Numbers:
+    """Hashes numbered as they come."""
+
+    def __init__(self) -> None:
+        self._hashes = np.zeros(0, dtype=np.uint64)
+        self._numbers = np.zeros(0, dtype=np.int64)
+        """Of the hashes, which stand in order."""
+
+    def of(self, hashes: Whole) -> Whole:
+        """The numbers of distinct hashes."""
+        places = np.searchsorted(self._hashes, hashes)
+        there = np.zeros(len(hashes), dtype=bool)
+        inside = np.flatnonzero(places < len(self._hashes))
+        there[inside] = self._hashes[places[inside]] == hashes[inside]
+        if not there.all():
+            new = np.sort(hashes[~there])
+            at = np.searchsorted(self._hashes, new)
+            fresh = np.arange(len(self._hashes), len(self._hashes) + len(new))
+            self._hashes, self._numbers = np.insert(self._hashes, at, new), np.insert(self._numbers, at, fresh)
+            places = np.searchsorted(self._hashes, hashes)
+        return self._numbers[places]
+
+
 class Tally:
     """Distinct things by group over many packs."""
 
@@ -252,8 +276,9 @@ class Tally:
         self._numbers: dict[Group, int] = {}
         self._counts: list[tuple[Group, int]] = []
         self._in_order, self._last = True, ""
-        self._pairs: list[tuple[NDArray[np.int32], Whole]] = []
-        """Numbers of groups, and what was seen in them."""
+        self._things = _Numbers()
+        self._pairs: list[Whole] = []
+        """The number of a group, 32 bits up, and that of a thing seen in it."""
         self._held = 0
 
     def add(self, crawl: str, pack: Pack) -> None:
@@ -276,18 +301,19 @@ class Tally:
             keys = keys * max(len(labels), 1) + values
             options.append(labels)
         things, hashes, known = self._identify(pack, rows)
-        present, keys = np.unique(keys, return_inverse=True)
+        present = _distinct(keys)
+        keys = np.searchsorted(present, keys)
         groups = [_group(key, options) for key in present.tolist()]
-        width = max(len(hashes), 1)
-        owners, seen = np.divmod(np.unique(keys.reshape(-1)[known] * width + things[known]), width)
+        keys, things = keys[known], things[known]
         if "crawl" in self._by:  # no other pack has anything to say about these groups
+            owners = _distinct(keys << _UP | things) >> _UP
             counts = np.bincount(owners, minlength=len(groups)).tolist()
             self._counts += sort_groups(list(zip(groups, counts, strict=True)))
             return
         numbers = np.array(
-            [self._numbers.setdefault(group, len(self._numbers)) for group in groups], dtype=np.int32)
-        self._pairs.append((numbers[owners], hashes[seen]))
-        self._held += len(owners)
+            [self._numbers.setdefault(group, len(self._numbers)) for group in groups], dtype=np.int64)
+        self._pairs.append(numbers[keys] << _UP | self._things.of(hashes)[things])
+        self._held += len(keys)
         if self._held > _MOST_PAIRS:
             self._fold()
 
@@ -305,14 +331,9 @@ class Tally:
         return places.reshape(-1), hashes, known[places.reshape(-1)] if len(known) else np.zeros(0, dtype=bool)
 
     def _fold(self) -> None:
-        if len(self._pairs) > 1:
-            groups, things = (np.concatenate(parts) for parts in zip(*self._pairs, strict=True))
-            order = np.lexsort((groups, things))
-            groups, things = groups[order], things[order]
-            new = np.ones(len(groups), dtype=bool)
-            new[1:] = (groups[1:] != groups[:-1]) | (things[1:] != things[:-1])
-            self._pairs = [(groups[new], things[new])]
-        self._held = sum(len(groups) for groups, _ in self._pairs)
+        if self._pairs:
+            self._pairs = [_distinct(np.concatenate(self._pairs))]
+            self._held = len(self._pairs[0])
 
     def result(self) -> list[tuple[Group, int]]:
         """Counts by group, sorted; also groups that have rows but nothing to count."""
@@ -321,9 +342,18 @@ class Tally:
             return self._counts
         found = self._counts
         if self._numbers:
-            found = list(zip(
-                self._numbers, np.bincount(self._pairs[0][0], minlength=len(self._numbers)).tolist(), strict=True))
+            counts = np.bincount(self._pairs[0] >> _UP, minlength=len(self._numbers))
+            found = list(zip(self._numbers, counts.tolist(), strict=True))
         return sort_groups(found)
+
+
+def _distinct(numbers: Whole) -> Whole:
+    """The distinct ones, ascending. numpy's own `unique` goes by a hash table, which is slower for so few."""
+    ordered = np.sort(numbers)
+    new = np.ones(len(ordered), dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    found: Whole = ordered[new]
+    return found
 
 
 def _spread(rows: Whole, keys: Whole, codes: Whole, labels: Sequence[tuple[str, ...]]) -> tuple[
