@@ -141,6 +141,13 @@ class Store(Protocol):
         count an observation under each of its values)."""
         ...
 
+    def count_each(
+        self, where: Filter, crawls: Sequence[tuple[str, ...]], by: Sequence[str], of: Distinct,
+        version: str | None = None,
+    ) -> Iterator[list[tuple[tuple[str | None, ...], int]]]:
+        """`count_distinct` within one set of crawls after the other."""
+        ...
+
     def search(self, text: str, where: Filter, limit: int = 20, offset: int = 0) -> list[SearchHit]:
         """Full text over titles and descriptions, Russian and English stems alike; same hits on both stores."""
         ...

@@ -44,6 +44,12 @@ class VersionReader:
     ) -> list[tuple[tuple[str | None, ...], int]]:
         return self.store.count_distinct(where, by, of, version or self.version)
 
+    def count_each(
+        self, where: Filter, crawls: Sequence[tuple[str, ...]], by: Sequence[str], of: Distinct,
+        version: str | None = None,
+    ) -> Iterator[list[tuple[tuple[str | None, ...], int]]]:
+        return self.store.count_each(where, crawls, by, of, version or self.version)
+
 
 @dataclass(frozen=True, slots=True)
 class Move:

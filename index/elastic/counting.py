@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from operator import itemgetter
 from typing import Any
 
@@ -113,6 +114,24 @@ class Counting:
             tally.add(crawl, pack)
         return tally.result()
 
+    def ask_each(
+        self, where: Filter, crawls: Sequence[tuple[str, ...]], by: Sequence[str], of: Distinct, version: str
+    ) -> Iterator[Groups]:
+        """Counts within one set of crawls after the other; their packs are read as one sequence."""
+        index = _index(self._indices.prefix, version)
+        weights = self._look.once(("crawls", index), partial(self._weigh, index))
+        if weights is None or where.listing or where.first or where.last:
+            for some in crawls:
+                yield self.ask(where.model_copy(update={"crawl": some}), by, of, version)
+            return
+        here = [[crawl for crawl in sorted(some) if crawl in weights] for some in crawls]
+        packs = self._iter_whole(version, where, by, of, [crawl for some in here for crawl in some], weights)
+        for found in here:
+            tally = Tally(where, by, of)
+            for crawl, pack in islice(packs, len(found)):
+                tally.add(crawl, pack)
+            yield tally.result()
+
     def _is_few(self, index: str, where: Filter) -> bool:
         found = checked(dict(self.client.search(
             index=index, query=build_query(build_filter("observation", where)), size=0,
@@ -155,8 +174,9 @@ class Counting:
         column = len(fields) + 1 + COUNTED.index(of)
         name = _name(fields)
         found: Groups = []
+        make = partial(self._make_kept, version, show=_counted)
         for crawl, stored in self._counts.iter_right(
-            version, _sizes(weights), [name], partial(self._make_kept, version, show=_counted), _COUNTS_AT_ONCE
+            version, sorted(weights), _sizes(weights), [name], make, _COUNTS_AT_ONCE
         ):
             cells = load_counts(stored.columns[name])
             if where.market:
@@ -180,12 +200,7 @@ class Counting:
         cut: Collection[str],
     ) -> Iterator[tuple[str, Pack]]:
         """What the question needs of every crawl."""
-        columns = columns_for(where, by, of, cut=False)
-        words: dict[Any, Any] = {}
-        for crawl, stored in self._packs.iter_right(
-            version, _sizes(whole), columns, partial(self._make_kept, version, show=_stored), _AT_ONCE
-        ):
-            yield crawl, load_pack(stored.rows, stored.columns, words)
+        yield from self._iter_whole(version, where, by, of, sorted(whole), whole)
         if not cut:
             return
         days = Filter(market=where.market, first=where.first, last=where.last, crawl=tuple(cut))
@@ -196,6 +211,18 @@ class Counting:
             if pack is None or not agrees(pack, where, weight.rows, weight.marks):
                 pack = self._make(version, crawl)
             yield crawl, pack
+
+    def _iter_whole(
+        self, version: str, where: Filter, by: Sequence[str], of: Distinct, crawls: Sequence[str],
+        weights: Mapping[str, Weight],
+    ) -> Iterator[tuple[str, Pack]]:
+        """What the question needs of each of some crawls, all days of it."""
+        columns = columns_for(where, by, of, cut=False)
+        words: dict[Any, Any] = {}
+        for crawl, stored in self._packs.iter_right(
+            version, crawls, _sizes(weights), columns, partial(self._make_kept, version, show=_stored), _AT_ONCE
+        ):
+            yield crawl, load_pack(stored.rows, stored.columns, words)
 
     def _make(self, version: str, crawl: str) -> Pack:
         query = build_query(build_filter("observation", Filter(crawl=(crawl,))))
@@ -293,7 +320,7 @@ def _name(fields: Sequence[str]) -> str:
 
 
 def _sizes(weights: Mapping[str, Weight]) -> dict[str, tuple[int, int]]:
-    return {crawl: (weight.rows, weight.marks) for crawl, weight in sorted(weights.items())}
+    return {crawl: (weight.rows, weight.marks) for crawl, weight in weights.items()}
 
 
 def _stored(pack: Pack) -> Stored:

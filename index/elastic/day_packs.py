@@ -112,8 +112,9 @@ class DayPacks:
         self, version: str, by_market: Mapping[str, dict[str, tuple[int, int]]], columns: Sequence[str]
     ) -> Iterator[tuple[str, list[Bodies]]]:
         for market in sorted(by_market):
+            weights = by_market[market]
             packs = self._shelf.iter_right(
-                version, by_market[market], columns, partial(self._make_kept, version), _AT_ONCE)
+                version, list(weights), weights, columns, partial(self._make_kept, version), _AT_ONCE)
             yield market, [{name: pack.columns[name] for name in columns} for _, pack in packs]
 
     def _make(self, version: str, name: str) -> Stored:

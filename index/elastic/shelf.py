@@ -7,6 +7,7 @@ holds against what the cluster counts.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -32,6 +33,22 @@ class Stored:
         return self.rows, self.marks
 
 
+def _ahead(
+    ask: Callable[[Sequence[str]], dict[str, Stored]], parts: Sequence[Sequence[str]]
+) -> Iterator[tuple[Sequence[str], dict[str, Stored]]]:
+    """The answers about one part after the other, each asked for one part early."""
+    if len(parts) < 2:
+        yield from ((part, ask(part)) for part in parts)
+        return
+    with ThreadPoolExecutor(1, "dropline-packs") as pool:
+        coming = pool.submit(ask, parts[0])
+        for place, part in enumerate(parts):
+            answer = coming.result()
+            if place + 1 < len(parts):
+                coming = pool.submit(ask, parts[place + 1])
+            yield part, answer
+
+
 class Shelf:
     """The packs of one kind of every version. Methods raise the client's errors."""
 
@@ -50,17 +67,16 @@ class Shelf:
         return {}
 
     def iter_right(
-        self, version: str, weights: Mapping[str, tuple[int, int]], columns: Collection[str],
+        self, version: str, ids: Sequence[str], weights: Mapping[str, tuple[int, int]], columns: Collection[str],
         make: Callable[[str], Stored], at_once: int,
     ) -> Iterator[tuple[str, Stored]]:
-        """The pack of every id, in the order of `weights`: the stored one where it weighs what it should, else one made
-        now. Columns that a stored pack lacks count as no pack."""
-        names, needed = list(weights), set(columns)
-        for place in range(0, len(names), at_once):
-            asked = names[place : place + at_once]
-            stored = self.get(version, asked, columns)
+        """The pack of each of some ids: the stored one where it weighs what it should, else one made now. Columns that
+        a stored pack lacks count as no pack. While some packs are worked on, the next are on their way."""
+        needed = set(columns)
+        parts = [ids[place : place + at_once] for place in range(0, len(ids), at_once)]
+        for asked, stored in _ahead(lambda part: self.get(version, part, columns), parts):
             for name in asked:
-                found = stored.pop(name, None)
+                found = stored.get(name)
                 if found is None or found.weight != weights[name] or not found.columns.keys() >= needed:
                     found = make(name)
                 yield name, found

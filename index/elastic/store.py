@@ -313,6 +313,17 @@ class ElasticStore:
         counts = self._ask(partial(self._counting.ask, where, by, of, wanted))
         return counts or ([] if by else [((), 0)])
 
+    def count_each(
+        self, where: Filter, crawls: Sequence[tuple[str, ...]], by: Sequence[str], of: Distinct,
+        version: str | None = None,
+    ) -> Iterator[list[tuple[tuple[str | None, ...], int]]]:
+        check_groups(by)
+        with self._guard():
+            wanted = version if version is not None else self._current()
+            counted = iter(()) if wanted is None else self._counting.ask_each(where, crawls, by, of, wanted)
+            for counts in counted:
+                yield counts or ([] if by else [((), 0)])
+
     def quantiles(
         self, where: Filter, by: By, split: Sequence[str], field: PriceField, at: Sequence[float], *,
         with_flagged: bool = False, version: str | None = None,

@@ -113,7 +113,7 @@ def count_offers(ask: Ask) -> dict[tuple[int, Series], int]:
     """Distinct offers in the complete-enough crawls of each bucket and series.
 
     Where a market has one crawl in the bucket, its count by crawl will do. A union over several cannot be had from
-    those: one question about each set of crawls (places that are crawled apart differ in the crawls they use).
+    those: each set of crawls is counted by itself (places that are crawled apart differ in the crawls they use).
     """
     by_region = "region" in ask.splits
     place = ask.splits.index("region") if by_region else 0
@@ -136,15 +136,23 @@ def count_offers(ask: Ask) -> dict[tuple[int, Series], int]:
         for key, count in ask.store.count_distinct(crawled(ask), ("crawl", *ask.fields), "offer"):
             apart[str(key[0])].append((names.of(key[1:]), count))
     found: dict[tuple[int, Series], int] = defaultdict(int)
+
+    def put(crawls: tuple[str, ...], counted: list[tuple[Series, int]]) -> None:
+        for position, regions in used[crawls]:
+            for series, count in counted:
+                if not by_region or series[place] in regions:
+                    found[position, series] += count
+
+    used: dict[tuple[str, ...], list[tuple[int, set[str | None]]]] = defaultdict(list)
     for (position, crawls), regions in sets.items():
-        if crawls in pooled:
-            where = ask.narrowed(crawl=crawls, first=None, last=None)
-            counted = [(names.of(key), n) for key, n in ask.store.count_distinct(where, ask.fields, "offer")]
-        else:
-            counted = [entry for crawl in crawls for entry in apart[crawl]]
-        for series, count in counted:
-            if not by_region or series[place] in regions:
-                found[position, series] += count
+        used[crawls].append((position, regions))
+    asked = [crawls for crawls in used if crawls in pooled]
+    several = ask.store.count_each(ask.narrowed(crawl=(), first=None, last=None), asked, ask.fields, "offer")
+    for crawls, counted in zip(asked, several, strict=True):
+        put(crawls, [(names.of(key), n) for key, n in counted])
+    for crawls in used:
+        if crawls not in pooled:
+            put(crawls, [entry for crawl in crawls for entry in apart[crawl]])
     return found
 
 

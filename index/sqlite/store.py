@@ -249,6 +249,13 @@ class SqliteStore:
         with self._counting, self._snapshot() as connection:
             return [] if connection is None else self._counter.count(connection, where, by, of, wanted)
 
+    def count_each(
+        self, where: Filter, crawls: Sequence[tuple[str, ...]], by: Sequence[str], of: Distinct,
+        version: str | None = None,
+    ) -> Iterator[list[tuple[tuple[str | None, ...], int]]]:
+        for some in crawls:
+            yield self.count_distinct(where.model_copy(update={"crawl": some}), by, of, version)
+
     def quantiles(
         self, where: Filter, by: By, split: Sequence[str], field: PriceField, at: Sequence[float],
         *, with_flagged: bool = False, version: str | None = None,

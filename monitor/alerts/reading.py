@@ -84,12 +84,29 @@ class Reading:
         key = (where, tuple(by), of, version)
         found = self._pooled.get(key)
         if found is None:
-            found = self.store.count_distinct(where, by, of, version)
-            if self._held + len(found) > MOST_HELD:
-                self._pooled.clear()
-                self._held = 0
-            self._pooled[key] = found
-            self._held += len(found)
+            found = self._keep(key, self.store.count_distinct(where, by, of, version))
+        return found
+
+    def count_each(
+        self, where: Filter, crawls: Sequence[tuple[str, ...]], by: Sequence[str], of: Distinct,
+        version: str | None = None,
+    ) -> Iterator[Counts]:
+        keys = [(where.model_copy(update={"crawl": some}), tuple(by), of, version) for some in crawls]
+        missing = [place for place, key in enumerate(keys) if key not in self._pooled]
+        fresh = self.store.count_each(where, [crawls[place] for place in missing], by, of, version)
+        new = set(missing)
+        for place, key in enumerate(keys):
+            known = None if place in new else self._pooled.get(key)
+            if place in new:
+                known = self._keep(key, next(fresh))
+            yield self.store.count_distinct(*key) if known is None else known
+
+    def _keep(self, key: tuple[Filter, tuple[str, ...], Distinct, str | None], found: Counts) -> Counts:
+        if self._held + len(found) > MOST_HELD:
+            self._pooled.clear()
+            self._held = 0
+        self._pooled[key] = found
+        self._held += len(found)
         return found
 
     def scan(

@@ -231,3 +231,18 @@ def test_questions_of_one_look_weigh_the_crawls_once(stores: tuple[ElasticStore,
     for store in stores:
         store.write(late)
     assert ask(cluster) == ask(plain) != together
+
+
+def test_sets_of_crawls_are_counted_one_after_the_other(stores: tuple[ElasticStore, SqliteStore]) -> None:
+    rows = observations(5, crawls=6)
+    for store in stores:
+        store.write(rows)
+        store.set_current_version("1")
+    crawls = sorted({row.crawl for row in rows})
+    # in any order, one crawl in several sets, one that is not there, more of them than one request fetches
+    sets = [tuple(crawls), (crawls[3], crawls[0]), ("nothing",), *((one,) for one in crawls * 8), tuple(crawls[2:5])]
+    for where in (Filter(), Filter(substance=("mdma",), market=("lantern",)), Filter(first=date(2031, 3, 30))):
+        for by in ((), ("substance", "ships_to"), ("vendor",)):
+            expected = [stores[1].count_distinct(where.model_copy(update={"crawl": some}), by, "offer") for some in sets]
+            for store in stores:
+                assert list(store.count_each(where, sets, by, "offer")) == expected
