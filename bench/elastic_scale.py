@@ -207,14 +207,6 @@ def bench_quantiles(store: ElasticStore, world: World, rows: int) -> dict[str, A
     start = time.perf_counter()
     store.write_offer_days(watched())
     load = time.perf_counter() - start
-    default: Body = {"regions": {"terms": {"field": "region", "size": 100}, "aggs": {"weeks": {**WEEKLY, "aggs": {
-        "prices": {"percentiles": {"field": "unit_price_usd", "percents": [25, 50, 75]}}}}}}}
-    query = {"bool": {"filter": [{"term": {"substance": "mephedrone"}}, {"exists": {"field": "unit_price_usd"}}]}}
-
-    def ask_default() -> Any:
-        return store.client.search(
-            index=alias_name(store.prefix, "offer_day"), size=0, query=query, aggs=default, request_cache=False)
-
     where = Filter(substance=("mephedrone",))
     rows_ = store.quantiles(where, "week", ["region"], "unit_price_usd", AT)
     worst = 0.0
@@ -222,14 +214,29 @@ def bench_quantiles(store: ElasticStore, world: World, rows: int) -> dict[str, A
     for row in rows_:
         right = np.quantile(np.array(kept[row.bucket, row.series[0]]), AT)
         worst = max(worst, float(np.max(np.abs(np.array(row.values) / right - 1))))
+    return {
+        "offer_days": rows, "offer_days_docs_s": round(rows / load), "cells": len(rows_),
+        "largest_cell": max(row.n for row in rows_), "worst_relative_error": worst,
+        **time_quantiles(store, "mephedrone")}
+
+
+def time_quantiles(store: ElasticStore, substance: str) -> dict[str, Any]:
+    """Weekly quartiles by region beside the percentile query with default settings."""
+    default: Body = {"regions": {"terms": {"field": "region", "size": 100}, "aggs": {"weeks": {**WEEKLY, "aggs": {
+        "prices": {"percentiles": {"field": "unit_price_usd", "percents": [25, 50, 75]}}}}}}}
+    query = {"bool": {"filter": [{"term": {"substance": substance}}, {"exists": {"field": "unit_price_usd"}}]}}
+
+    def ask_default() -> Any:
+        return store.client.search(
+            index=alias_name(store.prefix, "offer_day"), size=0, query=query, aggs=default, request_cache=False)
+
+    where = Filter(substance=(substance,))
     ours: list[float] = []
     theirs: list[float] = []
     for _ in range(5):  # in turns, so that a busy machine weighs on both
         theirs.append(timed(ask_default, 3))
         ours.append(timed(lambda: store.quantiles(where, "week", ["region"], "unit_price_usd", AT), 3))
     return {
-        "offer_days": rows, "offer_days_docs_s": round(rows / load), "cells": len(rows_),
-        "largest_cell": max(row.n for row in rows_), "worst_relative_error": worst,
         "default_percentiles_s": round(statistics.median(theirs), 4), "quantiles_s": round(statistics.median(ours), 4),
         "ratio": round(statistics.median(ours) / statistics.median(theirs), 2)}
 
@@ -305,6 +312,17 @@ def run(url: str, options: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
+def ask_filled(url: str, prefix: str) -> dict[str, Any]:
+    """Questions to what `store_fill.py` has filled."""
+    store = ElasticStore(f"{url.rstrip('/')}/{prefix}", timeout=600)
+    try:
+        return {"search": bench_search(store, {
+            "two_common_words": "кристалл fresh", "phrase": '"быстро тайник"', "rare_word": "1234"}),
+            "quantiles": time_quantiles(store, "mephedrone"), "sizes": sizes(store)}
+    finally:
+        store.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rows", type=int, default=1_000_000)
@@ -313,8 +331,11 @@ def main() -> None:
     parser.add_argument("--heap", type=int, default=2048, help="MiB of heap of the throw-away node")
     parser.add_argument("--elastic", help="address of a running Elasticsearch")
     parser.add_argument("--prefix", help="keep what was loaded under this prefix")
+    parser.add_argument("--filled", help="load nothing: ask what store_fill.py wrote there (with --elastic)")
     options = parser.parse_args()
-    if options.elastic:
+    if options.filled:
+        result = ask_filled(options.elastic, options.filled)
+    elif options.elastic:
         result = run(options.elastic, options)
     else:
         with ElasticServer(os.environ, heap_mb=options.heap) as server:
