@@ -18,8 +18,6 @@ from monitor.cli.output import Format, note, progress, write_json, write_rows
 
 if TYPE_CHECKING:
     from index.detect.scoring import Period
-    from monitor.alerts.alert import Alert
-    from monitor.alerts.backtest import Backtest
     from monitor.alerts.loading import Loaded
     from monitor.alerts.records import Records
 
@@ -55,17 +53,6 @@ def _day(text: str | None, option: str) -> date | None:
         raise UsageError(f"{option} {text!r} is no date.", remedy="Write YYYY-MM-DD, such as 2020-03-01.") from error
 
 
-def alert_row(alert: Alert) -> dict[str, Any]:
-    """An alert as a line of a table, everything of it that an analyst may see."""
-    return {
-        "id": alert.id, "rule": alert.rule, "series": ", ".join(f"{k}={v}" for k, v in alert.series.items()),
-        "bucket": alert.bucket.isoformat(), "first_bucket": alert.first_bucket.isoformat(), "state": alert.state.value,
-        "severity": alert.severity.value, "value": alert.value, "baseline": alert.baseline, "low": alert.low,
-        "high": alert.high, "n": alert.n, "vendors": alert.vendors, "coverage": alert.coverage,
-        "verdict": alert.verdict and alert.verdict.value, "why": alert.why,
-    }  # fmt: skip
-
-
 @alerts_app.command("add")
 def add(
     context: typer.Context,
@@ -94,35 +81,18 @@ def show_list(
     limit: Annotated[int | None, typer.Option(min=1, help="With --fired: at most so many.")] = None,
 ) -> None:
     """The rules with how they did, or (--fired) the alerts."""
-    from monitor.alerts.alert import AlertState
-    from monitor.alerts.records import LIVE
+    from monitor.alerts.tables import alert_row, rule_row, states_named
 
     state = current(context)
     if fired:
-        names = ["live", "all", *(one.value for one in AlertState)]
-        if status not in names:
-            raise UsageError(f"{status!r} is no state.", remedy=f"Use one of {', '.join(names)}.")
-        states = LIVE if status == "live" else () if status == "all" else (AlertState(status),)
         with _records(state) as records:
-            found = records.select(states=states, rule=rule, limit=limit)
+            found = records.select(states=states_named(status), rule=rule, limit=limit)
         if not found:
             note("There are none.")
         write_rows([alert_row(alert) for alert in found], state.form)
         return
-    rules = _rules(state).rules
-    now = datetime.now(UTC)
-    rows = []
     with _records(state) as records:
-        for one in rules:
-            did, run = records.precision(one.id, now), records.run_of(one.id)
-            rows.append({
-                "id": one.id, "title": one.title, "measure": one.measure, "test": one.test.kind, "by": one.by,
-                "severity": one.severity.value, "owner": one.owner, "enabled": one.enabled,
-                "muted_until": one.muted_until and one.muted_until.isoformat(), "version": one.version,
-                "judged_to": run and run.last.isoformat(), "alerts": did.alerts, "live": did.live, "true": did.true,
-                "false": did.false, "unclear": did.unclear, "precision": did.share,
-                "over_budget": did.false_last_year > one.budget,
-            })  # fmt: skip
+        rows = [rule_row(one, records, datetime.now(UTC)) for one in _rules(state).rules]
     if not rows:
         note("There is no rule yet: dropline alerts add FILE (docs/alerts.md shows how to write one).")
     write_rows(rows, state.form)
@@ -134,23 +104,15 @@ def show(
     name: Annotated[str, typer.Argument(help="Id of an alert (or its beginning), or of a rule.", show_default=False)],
 ) -> None:
     """One alert with its history and the rule as it was then; or one rule with all its settings."""
+    from monitor.alerts.tables import whole_alert, whole_rule
+
     state = current(context)
     loaded = _rules(state)
     if name in loaded.files:
-        rule = loaded.find(name)
-        whole = {**rule.model_dump(mode="json"), "version": rule.version, "file": loaded.files[name].name}
+        whole = whole_rule(loaded, name)
     else:
-        import json
-
         with _records(state) as records:
-            alert = records.find(name)
-            text = records.rule_text(alert.rule, alert.rule_version)
-            history = [
-                {"at": one.at.isoformat(), "who": one.who, "event": one.event,
-                 "bucket": one.bucket and one.bucket.isoformat(), "verdict": one.verdict, "note": one.note}
-                for one in records.history(alert.id)
-            ]  # fmt: skip
-        whole = {**alert.model_dump(mode="json"), "history": history, "rule_text": json.loads(text) if text else None}
+            whole = whole_alert(records, records.find(name))
     if state.form is Format.JSON:
         write_json(whole)
     else:
@@ -173,6 +135,7 @@ def run(
 ) -> None:
     """Judge all rules now. What fires is recorded and waits for `alerts deliver`. Exit code 3: some were not judged."""
     from monitor.alerts.evaluate import evaluate_all
+    from monitor.alerts.tables import alert_row
     from monitor.delivery.outbox import Outbox
 
     state = current(context)
@@ -224,6 +187,7 @@ def back_test(
     """Back-test: on which days a rule would have fired, with the evidence, by what was known on each day."""
     from monitor.alerts.backtest import backtest
     from monitor.alerts.loading import read_file
+    from monitor.alerts.tables import hit_row, tell_backtest
 
     state = current(context)
     rules = read_file(Path(name)) if name.endswith((".yml", ".yaml")) else (_rules(state).find(name),)
@@ -234,33 +198,11 @@ def back_test(
                 store, rule, datetime.now(UTC), first=_day(first, "--from"), last=_day(last, "--to"),
                 told=records.of_rule(rule.id, date.min), events=_periods(event or ()),
             )
-            for hit in done.hits:
-                shown = alert_row(hit.alert)
-                rows.append({
-                    "rule": rule.id, "known_on": hit.known_on.isoformat(timespec="minutes"),
-                    "bucket": shown["bucket"], "series": shown["series"], "again": hit.again,
-                    "recovered": hit.recovered and hit.recovered.isoformat(),
-                    **{field: shown[field] for field in ("value", "baseline", "low", "high", "n", "coverage", "why")},
-                    "query": hit.alert.query,
-                })  # fmt: skip
-            note(
-                f"{rule.id}: {done.first} to {done.last}, {done.series} series, {done.judged} judged and "
-                f"{done.skipped} skipped; {_expected(done, rule.budget)} Read by extractor {done.version}."
-            )
+            rows += [{"rule": rule.id, **hit_row(hit)} for hit in done.hits]
+            note(f"{rule.id}: {tell_backtest(done)}")
             if done.stages > 1:
                 note(f"{rule.id}: some crawls were known only later; that was taken into account.")
     write_rows(rows, state.form)
-
-
-def _expected(done: Backtest, budget: float) -> str:
-    """The false alarms to expect, in words."""
-    if not done.judged:
-        return "no bucket could be judged, so nothing can be said about false alarms."
-    low, high = done.bounds
-    over = " More than its budget." if done.per_year > budget else ""
-    return (
-        f"{done.rate.alarms} firings that no event explains, {done.per_year:.2g} a year "
-        f"(95 % interval {low:.2g} to {high:.2g}).{over}")
 
 
 @alerts_app.command("tune")
@@ -298,6 +240,7 @@ def tune(
 def ack(context: typer.Context, alert: AlertId, text: Note = "") -> None:
     """Somebody looks after it: it is not said again while it lasts."""
     from monitor.alerts.alert import AlertState
+    from monitor.alerts.tables import alert_row
 
     state = current(context)
     with _records(state) as records:
@@ -314,6 +257,7 @@ def dismiss(
 ) -> None:
     """Close an alert with a verdict. The precision of the rule is counted from these."""
     from monitor.alerts.alert import AlertState, Verdict
+    from monitor.alerts.tables import alert_row
 
     if verdict not in [one.value for one in Verdict]:
         raise UsageError(f"{verdict!r} is no verdict.", remedy="Use true, false or unclear.")

@@ -7,9 +7,9 @@ import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, cast
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
@@ -20,8 +20,6 @@ from monitor.cli.output import Format, note, progress, write_json, write_line, w
 
 if TYPE_CHECKING:
     from extract.reading import Reading
-    from index.buckets import By
-    from index.measures.ask import Money, Of
     from index.store import Filter
 
 Many = list[str] | None
@@ -113,26 +111,6 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def build_filter(*, first: str | None = None, last: str | None = None, **values: Many) -> Filter:
-    """A Filter from options: repeated or comma-separated values, ISO dates."""
-    from index.store import Filter
-
-    split = {
-        name: tuple(part.strip() for value in given or () for part in value.split(",") if part.strip())
-        for name, given in values.items()
-    }
-    return Filter(**split, first=_date(first, "--from"), last=_date(last, "--to"))
-
-
-def _date(text: str | None, option: str) -> date | None:
-    if text is None:
-        return None
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a market-local day has no zone
-    except ValueError as error:
-        raise UsageError(f"{option} {text!r} is no date.", remedy="Write YYYY-MM-DD, such as 2020-03-01.") from error
-
-
 @app.command()
 def trends(
     context: typer.Context,
@@ -168,60 +146,23 @@ def trends(
 ) -> None:
     """A measure over time. A gap is not zero: a bucket without a complete-enough crawl is empty and says why."""
     from index.measures import explain_empty, to_json
-    from index.measures import trends as compute
+    from monitor.question import Trend, build_filter, parse_control, parse_day, words
 
-    where = build_filter(
-        substance=substance,
-        group=group,
-        form=form,
-        region=region,
-        ships_from=ships_from,
-        ships_to=ships_to,
-        market=market,
-        stash=stash,
-        kind=kind,
-        first=first,
-        last=last,
-    )
+    trend = Trend(
+        measure,
+        build_filter(
+            substance=substance, group=group, form=form, region=region, ships_from=ships_from, ships_to=ships_to,
+            market=market, stash=stash, kind=kind, first=first, last=last,
+        ),
+        by, words(split), with_flagged, without_relists, currency, method, of, parse_day(at, "--at"),
+        parse_control(control), sensitivity, seed,
+    )  # fmt: skip
     state = current(context)
-    splits = [part.strip() for value in split or () for part in value.split(",") if part.strip()]
     with state.store() as store:
-        rows = compute(
-            store,
-            measure,
-            where,
-            by=cast("By", by),  # checked there, with a suggestion
-            split=splits,
-            with_flagged=with_flagged,
-            without_relists=without_relists,
-            currency=cast("Money | None", currency),
-            method=method,
-            of=cast("Of | None", of),
-            at=_date(at, "--at"),
-            control=_control(control),
-            sensitivity=sensitivity,
-            seed=seed,
-        )
+        rows = trend.rows(store)
         if not any(row.n for row in rows):
-            note(explain_empty(store, where) or "Every bucket is a gap: see the reasons beside them.")
+            note(explain_empty(store, trend.where) or "Every bucket is a gap: see the reasons beside them.")
         write_rows([to_json(row) for row in rows], state.form)
-
-
-def _control(pairs: Many) -> Filter | None:
-    if not pairs:
-        return None
-    from index.store import Filter
-
-    known = [name for name in Filter.model_fields if name not in ("first", "last")]
-    fields: dict[str, tuple[str, ...]] = {}
-    for pair in pairs:
-        name, _, value = pair.partition("=")
-        key = name.strip().replace("-", "_")
-        if not value.strip() or key not in known:
-            remedy = f"Fields: {', '.join(known).replace('_', '-')}."
-            raise UsageError(f"--control {pair!r} is no FIELD=VALUE.", remedy=remedy)
-        fields[key] = (*fields.get(key, ()), value.strip())
-    return Filter.model_validate(fields)
 
 
 @app.command()
@@ -243,6 +184,7 @@ def rows(
     """The observations behind a filter (pseudonymised; for analysts, not for publication)."""
     from index.measures import explain_empty
     from index.rows import observation_rows
+    from monitor.question import build_filter
 
     where = build_filter(
         substance=substance,
@@ -294,6 +236,8 @@ def search(
     offset: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Full text over titles and descriptions: one row for each listing that matches."""
+    from monitor.question import build_filter
+
     where = build_filter(substance=substance, region=region, market=market, kind=kind, first=first, last=last)
     state = current(context)
     with state.store() as store:

@@ -10,8 +10,9 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from config.errors import UsageError
+from monitor.answers import csv_line
 from monitor.cli.app import Context, app, current
-from monitor.cli.output import csv_line, note, progress, write_line, write_rows
+from monitor.cli.output import note, progress, write_line, write_rows
 
 if TYPE_CHECKING:
     from crawler.replay import ParsedFile

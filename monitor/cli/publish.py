@@ -12,16 +12,12 @@ import typer
 
 from config.errors import UsageError
 from monitor.cli.app import app, current
-from monitor.cli.ask import Many, build_filter
+from monitor.cli.ask import Many
 from monitor.cli.output import note, progress, write_rows
 
 if TYPE_CHECKING:
     from index.buckets import By
     from index.measures.ask import Money, Of
-
-
-def _words(values: Many) -> tuple[str, ...]:
-    return tuple(part.strip() for value in values or () for part in value.split(",") if part.strip())
 
 
 @app.command()
@@ -73,6 +69,7 @@ def export(
     from index.export.metadata import Publication
     from index.export.package import answer, read_versions, write_package
     from index.export.question import Control, Question
+    from monitor.question import build_filter, words
 
     state = current(context)
     where = build_filter(
@@ -83,8 +80,8 @@ def export(
     day = build_filter(first=as_of).first or now.date()
     try:
         question = Question(
-            measures=tuple(dict.fromkeys(_words(measure))) or ("listings",), where=where, by=cast("By", by),
-            split=_words(split), with_flagged=with_flagged, currency=cast("Money | None", currency), method=method,
+            measures=tuple(dict.fromkeys(words(measure))) or ("listings",), where=where, by=cast("By", by),
+            split=words(split), with_flagged=with_flagged, currency=cast("Money | None", currency), method=method,
             of=cast("Of | None", of), seed=seed,
         )
         control = Control(
@@ -250,6 +247,7 @@ def explain(
     from index.measures import MEASURES
     from index.measures.ask import refuse
     from monitor.accuracy import read_accuracy
+    from monitor.question import build_filter
 
     state = current(context)
     known = read_accuracy(accuracy, state.settings.data_dir)

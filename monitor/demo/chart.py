@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import altair as alt
-import vl_convert as vlc
+
+from monitor.charts import as_png, as_svg
 
 MEASURED, TRUE = "measured", "true"
 
@@ -49,6 +50,6 @@ def draw_chart(rows: Sequence[dict[str, Any]], path: Path, title: str) -> None:
     )
     specification = chart.to_json()
     if path.suffix == ".png":
-        path.write_bytes(vlc.vegalite_to_png(specification, scale=2))
+        path.write_bytes(as_png(specification))
     else:
-        path.write_text(vlc.vegalite_to_svg(specification), encoding="utf-8")
+        path.write_text(as_svg(specification), encoding="utf-8")
