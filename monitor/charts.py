@@ -86,10 +86,13 @@ def draw_trend(series: Sequence[Series], *, unit: str, days: int) -> str:
         for one in series for day, value, low, high in one.points
     ]  # fmt: skip
     known = {day for one in series for day, value, _, _ in one.points if value is not None}
-    gaps = [
-        {"bucket": day.isoformat(), "end": (day + timedelta(days=days)).isoformat()}
-        for day in sorted({day for one in series for day, *_ in one.points} - known)
-    ]  # fmt: skip
+    gaps: list[dict[str, str]] = []
+    for day in sorted({day for one in series for day, *_ in one.points} - known):
+        end = (day + timedelta(days=days)).isoformat()
+        if gaps and gaps[-1]["end"] >= day.isoformat():
+            gaps[-1]["end"] = end  # one pale field, not many side by side
+        else:
+            gaps.append({"bucket": day.isoformat(), "end": end})
     base = alt.Chart(alt.InlineData(values=points)).encode(
         x=_days(tickCount=6), y=alt.Y("value:Q", title=unit, scale=alt.Scale(zero=True, nice=True))
     )
@@ -108,5 +111,5 @@ def draw_trend(series: Sequence[Series], *, unit: str, days: int) -> str:
         strokeWidth=1.8, invalid="break-paths-show-domains", point=alt.OverlayMarkDef(size=16 if days > 1 else 8)
     )
     layers.append(line.encode(color=colour))
-    chart = alt.layer(*layers).properties(width=640, height=260, padding=6, background="#ffffff")
+    chart = alt.layer(*layers).properties(width=820, height=270, padding=6, background="#ffffff")
     return str(chart.to_json())

@@ -120,6 +120,7 @@ def _register() -> None:
         purge,
         reviewing,
         schedule,
+        serve,
         sessions,
         status,
         upkeep,

@@ -22,7 +22,8 @@ HEADLINES = ("listings", "price", "turnover")
 def demo(
     context: typer.Context,
     tor: Annotated[bool, typer.Option("--tor", help="Through onion services of a private Tor network.")] = False,
-    serve: Annotated[bool, typer.Option("--serve", help="Keep the dashboard up afterwards (not built yet).")] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="Serve the dashboard of the result afterwards.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="--serve: 0 takes any that is free.")] = 8080,
     seed: Annotated[int, typer.Option(min=0, help="Another number is another world.")] = 1,
     days: Annotated[
         int | None, typer.Option(min=1, max=1_100, help="Days of the world; default 182, with --tor 3.")
@@ -31,7 +32,6 @@ def demo(
     out: Annotated[Path | None, typer.Option(help="Folder for logs, store and chart.")] = None,
 ) -> None:
     """The whole job on a bundled synthetic world: served, crawled, read, indexed; trends beside the known truth."""
-    from config.errors import UsageError
     from index.open import open_store
     from monitor.demo.chart import draw_chart
     from monitor.demo.compare import compare, summarise
@@ -39,8 +39,6 @@ def demo(
     from monitor.demo.tor_network import find_tor
     from monitor.demo.world import World
 
-    if serve:
-        raise UsageError("--serve is not built yet.", remedy="Ask the demo's store with `dropline trends` instead.")
     if tor:
         find_tor()
     state = current(context)
@@ -82,6 +80,10 @@ def demo(
         f"{length} days, {len(done.crawls)} crawls ({outcomes}), {done.pages} pages, {done.observations} observations, "
         f"{done.offer_days} offer-days in {monotonic() - started:.0f} s."
     )
+    if serve:
+        from monitor.cli.serve import run
+
+        run(settings, port=port)
 
 
 def _headline_series(rows: list[dict[str, Any]]) -> list[str]:

@@ -1,0 +1,114 @@
+"""The real server over plain HTTP, on a small made-up market: as a program, or a browser without JavaScript, meets it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from html import unescape
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from alert_market import build_store, derive
+
+from config.settings import Settings
+from monitor.web.serve import Place, Server
+from monitor.web.users import Role, put_user
+
+PASSWORD = "correct horse battery"
+COUNTS = [40, 41, 42, 40, None, 43, 44, 41, 40, 42, 90, 92, 43, 41]
+"""Listings of mephedrone by day; a gap on the fifth; more than 50 on two days."""
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: str
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def text(self) -> str:
+        """What a person reads: without tags, unescaped, on one line."""
+        plain = re.sub(r"<(style|svg).*?</\1>|<[^>]*>", " ", self.body, flags=re.DOTALL)
+        return " ".join(unescape(plain).split())
+
+
+class Client:
+    """Keeps cookies as a browser does; follows nothing."""
+
+    def __init__(self, address: str) -> None:
+        self.place = urlsplit(address)
+        self.token = parse_qs(self.place.query).get("token", [""])[0]
+        self.cookies: dict[str, str] = {}
+
+    def ask(
+        self, path: str, form: Mapping[str, Any] | None = None, *, method: str | None = None, body: str | None = None,
+        **headers: str,
+    ) -> Answer:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.cookies:
+            sent.setdefault("Cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
+        if form is not None:
+            body = urlencode(form, doseq=True)
+            sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
+        connection = http.client.HTTPConnection(str(self.place.hostname), self.place.port, timeout=60)
+        try:
+            connection.request(method or ("GET" if body is None else "POST"), path, body, sent)
+            got = connection.getresponse()
+            text = got.read().decode()
+        finally:
+            connection.close()
+        for line in got.headers.get_all("set-cookie", []):
+            name, _, rest = line.partition("=")
+            value = rest.partition(";")[0]
+            self.cookies[name] = value
+            if "Max-Age=0" in line:
+                del self.cookies[name]
+        return Answer(got.status, {name.lower(): value for name, value in got.headers.items()}, text, dict(self.cookies))
+
+    def log_in(self, name: str, password: str = PASSWORD) -> Answer:
+        return self.ask("/login", {"name": name, "password": password, "next": "/"})
+
+    def open(self) -> Client:
+        """Opens the printed address."""
+        answer = self.ask(f"{self.place.path}?{self.place.query}")
+        assert answer.status == 303, answer.body
+        return self
+
+    def send(self, path: str, form: Mapping[str, Any], page: str = "/") -> Answer:
+        """A form as the page of ours sends it: with its token."""
+        return self.ask(path, {**form, "form_token": self.form_token(page)})
+
+    def form_token(self, page: str = "/") -> str:
+        found = re.search(r'name="form_token" value="([^"]+)"', self.ask(page).body)
+        assert found is not None
+        return found[1]
+
+
+def build_data(folder: Path, **options: Any) -> Settings:
+    """A data folder with the market in it."""
+    store = build_store(folder, COUNTS, **options)
+    derive(store)
+    store.close()
+    return Settings(data_dir=folder, store=f"sqlite:///{folder / 'store.db'}", tor_socks="127.0.0.1:9")
+
+
+def add_users(folder: Path) -> None:
+    for role in Role:
+        put_user(folder, role.value, role, PASSWORD)
+
+
+@contextmanager
+def serving(settings: Settings, **place: Any) -> Iterator[Client]:
+    """The server in a thread of this process; a client that has not logged in."""
+    with Server(settings, Place(port=0, **place)).in_background() as address:
+        yield Client(address)
