@@ -12,7 +12,7 @@ STORE ?= sqlite
 ARGS ?=
 PYTEST_ARGS ?=
 
-.PHONY: help setup tor elasticsearch demo test lint lock clean
+.PHONY: help setup tor browser elasticsearch demo test lint lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,9 @@ endef
 tor:  ## the tor binary, for `dropline demo --tor` and the tests (installed by apt as root or with sudo)
 	@PATH="$$PATH:/usr/sbin:/sbin"; command -v tor >/dev/null && command -v tor-gencert >/dev/null || { $(call apt,tor,Tor); }
 
+browser:  ## Chromium and its driver, for the tests of the dashboard (installed by apt as root or with sudo)
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { $(call apt,chromium chromium-driver,Chromium); }
+
 elasticsearch: $(STAMP)  ## the real Elasticsearch in a cache folder, and a check for a JDK to run it on
 	@$(BIN)/python -m monitor.demo.elastic_server --print-jdk
 	@$(BIN)/python -m monitor.demo.elastic_server --cached >/dev/null \
@@ -62,8 +65,8 @@ else
 endif
 
 # A server that cannot be had is named; its tests then skip on a laptop, and in CI (CI=true) this stops here.
-test: $(STAMP)  ## all tests, with a real Tor network and a real Elasticsearch; PYTEST_ARGS=...
-	@for server in tor elasticsearch; do \
+test: $(STAMP)  ## all tests, with a real Tor network, Elasticsearch and Chromium; PYTEST_ARGS=...
+	@for server in tor browser elasticsearch; do \
 	    $(MAKE) --no-print-directory $$server || { [ "$${CI:-}" != true ]; echo "Tests that need $$server are skipped." >&2; }; \
 	done
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -72,8 +72,18 @@ def find_line(path: Path, *loc: int | str) -> int | None:
         loader.dispose()
 
 
-def _say(kind: str, message: str) -> str:
-    return "there is no such key" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
+def find_problems(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:
+    """(where, what is wrong) of each problem; a mistyped key first, for it explains a missing one."""
+    problems = error.errors(include_url=False, include_context=False)
+    problems.sort(key=lambda problem: problem["type"] not in ("extra_forbidden", "unknown_key"))
+    return [
+        (
+            problem["loc"],
+            "there is no such key" if problem["type"] == "extra_forbidden"
+            else problem["msg"].removeprefix("Value error, "),
+        )
+        for problem in problems
+    ]  # fmt: skip
 
 
 def load_yaml(path: Path, model: type[ModelT], *, docs: str = "docs/crawling.md") -> ModelT:
@@ -82,42 +92,51 @@ def load_yaml(path: Path, model: type[ModelT], *, docs: str = "docs/crawling.md"
         raw = path.read_bytes()
     except OSError as error:
         raise UsageError(f"The file cannot be read ({error.strerror}).", file=path) from error
+    return read_yaml(raw, model, file=path, docs=docs)
+
+
+def read_yaml(raw: bytes, model: type[ModelT], *, file: Path | str, docs: str = "docs/crawling.md") -> ModelT:
+    """The same of the content of a file; `file` is what messages call it."""
     if len(raw) > MAX_BYTES:
-        raise UsageError(f"The file has {len(raw)} bytes; the limit is {MAX_BYTES}.", file=path)
+        raise UsageError(f"The file has {len(raw)} bytes; the limit is {MAX_BYTES}.", file=file)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise UsageError("This is not UTF-8 text.", file=path, line=line, remedy="Save the file as UTF-8.") from error
-    loader = _Loader(text)
+        raise UsageError("This is not UTF-8 text.", file=file, line=line, remedy="Save the file as UTF-8.") from error
     try:
-        node = loader.get_single_node()
-        data = {} if node is None else loader.construct_document(node)
+        node, data = parse_yaml(text)
+        data = {} if node is None else data
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise UsageError(
             f"This is not valid YAML: {error.problem or error.context}.",
-            file=path,
+            file=file,
             line=None if mark is None else mark.line + 1,
             remedy="Check the indentation, quotes and colons there.",
         ) from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"This is not valid YAML: {error}.", file=path) from error
-    finally:
-        loader.dispose()
+    except (yaml.YAMLError, RecursionError) as error:
+        raise UsageError(f"This is not valid YAML: {error}.", file=file) from error
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False)
-        # a mistyped key explains a missing one
-        problems.sort(key=lambda problem: problem["type"] not in ("extra_forbidden", "unknown_key"))
-        first = problems[0]
-        name = ".".join(str(part) for part in first["loc"]) or "the file"
-        others = sorted({".".join(str(part) for part in problem["loc"]) for problem in problems[1:]})
+        (first, said), *rest = find_problems(error)
+        name = ".".join(str(part) for part in first) or "the file"
+        others = sorted({".".join(str(part) for part in loc) for loc, _ in rest})
         more = f" (Also: {', '.join(others[:5])}.)" if others else ""
         raise UsageError(
-            f"{name}: {_say(first['type'], first['msg'])}.{more}",
-            file=path,
-            line=_line_of(node, first["loc"]),
+            f"{name}: {said}.{more}",
+            file=file,
+            line=_line_of(node, first),
             remedy=f"Correct the value there; {docs} describes every key.",
         ) from error
+
+
+def parse_yaml(text: str) -> tuple[yaml.Node | None, Any]:
+    """The nodes of a text with their places, and what it says, by the same rules. Raises yaml.YAMLError."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        return node, None if node is None else loader.construct_document(node)
+    finally:
+        loader.dispose()

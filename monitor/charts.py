@@ -63,7 +63,8 @@ def draw_alert(
         x=_days(format="%-d %b %Y", tickCount=5),
         y=alt.Y("value:Q", title=unit, scale=alt.Scale(zero=False, nice=True)),
     )
-    layers = [base.mark_line(color=LINE, invalid="break-paths-show-domains", point=alt.OverlayMarkDef(size=18))]
+    dots = alt.OverlayMarkDef(size=18, color=LINE)
+    layers = [base.mark_line(color=LINE, invalid="break-paths-show-domains", point=dots)]
     layers.append(base.transform_filter(alt.datum.fired).mark_point(color=FIRED, size=110, filled=True))
     if baseline is not None:
         rule = alt.Chart(alt.InlineData(values=[{"value": baseline}]))

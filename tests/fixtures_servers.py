@@ -1,4 +1,4 @@
-"""The real servers of the tests: a private Tor network and an Elasticsearch, each started once, at first use.
+"""The real servers of the tests: a private Tor network, an Elasticsearch and a Chromium, each started once, at first use.
 
 Where one cannot be had, its tests skip with the reason on a laptop and fail where CI is set (CI=true).
 """
@@ -8,19 +8,27 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.remote.webdriver import WebDriver
 
-from config.errors import DroplineError
+from config.errors import DroplineError, UsageError
 from monitor.demo.elastic_fetch import fetch_elasticsearch, find_jdk, unprivileged_user
 from monitor.demo.elastic_server import ElasticServer
 from monitor.demo.tor_network import TorNetwork, find_tor
 
-_MARK_OF_FIXTURE = {"tor_network": "tor", "elastic_url": "elasticsearch"}
+_MARK_OF_FIXTURE = {"tor_network": "tor", "elastic_url": "elasticsearch", "chromium": "browser"}
+_FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--window-size=1280,1000",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,6 +54,24 @@ def tor_network() -> Iterator[TorNetwork]:
         _unavailable(error)
     with TorNetwork() as network:
         yield network
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
+    """A real Chromium with an empty profile, shared by the session. It may speak to this machine alone."""
+    programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
+    if not all(programs):
+        _unavailable(UsageError("Chromium or its driver is missing.", remedy="Run: make browser"))
+    options = ChromeOptions()
+    options.binary_location = str(programs[0])
+    for flag in (*_FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    driver = Chrome(options=options, service=Service(str(programs[1])))
+    driver.set_page_load_timeout(60)
+    try:
+        yield driver
+    finally:
+        driver.quit()
 
 
 @pytest.fixture(scope="session")

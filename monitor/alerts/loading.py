@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.errors import UsageError
-from config.yamlfile import load_yaml
+from config.yamlfile import load_yaml, read_yaml
 from monitor.alerts.rule import Rule, RuleFile
 from monitor.alerts.words import suggest
 
@@ -63,25 +63,41 @@ def add_file(data_dir: Path, source: Path, *, replace: bool = False) -> Sequence
     UsageError: the file is broken, one of its ids stands in another file, or a file of that name is there and
     `replace` is not set.
     """
-    rules = read_file(source)
+    try:
+        raw = source.read_bytes()
+    except OSError as error:
+        raise UsageError(f"The file cannot be read ({error.strerror}).", file=source) from error
+    target = rules_folder(data_dir) / f"{source.stem}.yml"
+    rules = check_rules(data_dir, raw, target, file=source)
+    if target.exists() and not replace and target.resolve() != source.resolve():
+        raise UsageError(f"There is a file {target.name} already.", file=source, remedy="Use --replace, or rename it.")
+    write_rules(target, raw)
+    return rules
+
+
+def check_rules(data_dir: Path, raw: bytes, target: Path, *, file: Path | str) -> Sequence[Rule]:
+    """The rules of what is to stand in `target`; messages call it `file`. UsageError: it is broken, holds none, or has
+    an id twice or one of another file's."""
+    rules = read_yaml(raw, RuleFile, file=file, docs=DOCS).rules
     if not rules:
-        raise UsageError("The file holds no rule.", file=source, remedy=f"{DOCS} shows one.")
+        raise UsageError("The file holds no rule.", file=file, remedy=f"{DOCS} shows one.")
     ids = [rule.id for rule in rules]
     for rule_id in ids:
         if ids.count(rule_id) > 1:
-            raise UsageError(f"The rule {rule_id!r} stands twice.", file=source, remedy="Give one of them another id.")
-    target = rules_folder(data_dir) / f"{source.stem}.yml"
+            raise UsageError(f"The rule {rule_id!r} stands twice.", file=file, remedy="Give one of them another id.")
     known = load_rules(data_dir)
     for rule_id in ids:
         if rule_id in known.files and known.files[rule_id] != target:
             raise UsageError(
-                f"The rule {rule_id!r} stands in {known.files[rule_id].name} already.", file=source,
+                f"The rule {rule_id!r} stands in {known.files[rule_id].name} already.", file=file,
                 remedy="Give it another id, or change it there.",
             )  # fmt: skip
-    if target.exists() and not replace and target.resolve() != source.resolve():
-        raise UsageError(f"There is a file {target.name} already.", file=source, remedy="Use --replace, or rename it.")
+    return rules
+
+
+def write_rules(target: Path, raw: bytes) -> None:
+    """Puts a file of rules there, whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    part.write_bytes(source.read_bytes())
+    part.write_bytes(raw)
     part.replace(target)
-    return rules

@@ -95,15 +95,16 @@ def write_words(notice: Notice, dashboard: str | None = None) -> Words:
         facts=tuple((name, text) for name, text in facts if text),
         link=f"{dashboard}/alerts/{quote(notice.alert, safe='')}" if dashboard else "",
         evidence=() if test else tuple(filter(None, (f"dropline alerts show {notice.alert}", notice.query))),
-        mute=() if test else _how_to_mute(notice),
+        mute=() if test else _how_to_mute(notice, there=bool(dashboard)),
         alt=_describe_chart(notice),
     )
 
 
-def _how_to_mute(notice: Notice) -> tuple[str, ...]:
+def _how_to_mute(notice: Notice, *, there: bool) -> tuple[str, ...]:
+    ack, page = ("acknowledge it on its page, or ", "say so on that page, or ") if there else ("", "")
     return (
-        f"To hear no more of this alert while it lasts: dropline alerts ack {notice.alert}",
-        f"To mute the rule for a while, write muted_until: DATE into {notice.rule}.",
+        f"To hear no more of this alert while it lasts: {ack}dropline alerts ack {notice.alert}",
+        f"To mute the rule for a while, {page}write muted_until: DATE into {notice.rule}.",
         "To mute it for good on this channel, take the channel out of the rule's recipients.",
     )
 

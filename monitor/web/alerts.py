@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -53,6 +54,7 @@ def show_one(visit: Visit) -> Response:
         "alert.html", alert=alert, shown=alert_row(alert), history=whole["history"], rule_text=whole["rule_text"],
         chart=_draw(alert), rows=_page(rows, page), page=page, more=len(rows) > page * ROWS_A_PAGE, columns=ROW,
         problem=problem, live=alert.state in LIVE, verdicts=[one.value for one in Verdict], known=alert.rule in known,
+        week=(visit.now + timedelta(days=7)).date(),
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from config.errors import DroplineError, StoreError, UsageError
-from monitor.web import alerts, api, crawls, overview, rules, search, trends
+from monitor.web import alerts, api, crawls, drafts, overview, rules, search, trends
 from monitor.web.access import LIFE, Access, Refused, Who
 from monitor.web.guard import BadForm, Fields, Guard, comes_from_us, read_fields, read_form
 from monitor.web.render import render
@@ -63,7 +63,12 @@ PAGES = (
     Page("/alerts/{id}/acknowledge", alerts.acknowledge, OPERATOR, post=True),
     Page("/alerts/{id}/dismiss", alerts.dismiss, OPERATOR, post=True),
     Page("/rules", rules.show_all, ANALYST),
+    Page("/rules/new", drafts.new, OPERATOR, long=True),
+    Page("/rules/draft", drafts.save, OPERATOR, post=True, long=True),
     Page("/rules/{id}", rules.show_one, ANALYST),
+    Page("/rules/{id}/edit", drafts.edit, OPERATOR, long=True),
+    Page("/rules/{id}/mute", rules.mute, OPERATOR, post=True),
+    Page("/rules/{id}/switch", rules.switch, OPERATOR, post=True),
     Page("/api/trends/{measure}", api.trends, READER, long=True),
     Page("/api/status", api.status, READER, long=True),
     Page("/api/alerts", api.alerts, ANALYST),

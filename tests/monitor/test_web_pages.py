@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from alert_market import START, VERSION, a_day, build_crawl, build_rule, put_day, seen_by
+from alert_market import VERSION, build_crawl, build_rule, put_day, seen_by
 from command_lab import answer, call
-from web_lab import Client, add_users, build_data, serving
+from web_lab import FIRST, Client, add_users, build_data, day, serving
 
 from config.settings import Settings
 from index.derive import derive_offer_days
@@ -40,8 +40,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """The market, two crawls of another with a hostile listing, a rule and what it fired."""
     settings = build_data(tmp_path_factory.mktemp("web-pages"))
     store = open_store(settings.store_url)
-    for day in (11, 12):
-        crawl = build_crawl(day, market="other")
+    for day_number in (11, 12):
+        crawl = build_crawl(FIRST + day_number, market="other")
         store.write_crawl(crawl)
         store.write([seen_by(crawl, 1, prefix="bad", title=HOSTILE, vendor="t:<b>", region="<i>x</i>", form="<u>")])
     folder = settings.data_dir / "alerts"
@@ -51,7 +51,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         rules = [build_rule(id="many", title="Many listings"), build_rule(
             id="strange", filter={"market": "other"}, split=["region"], test={"kind": "threshold", "above": 0}, min_n=0,
         )]
-        evaluate_all(store, state, rules, datetime(2033, 3, 1, tzinfo=UTC))
+        evaluate_all(store, state, rules, datetime(2024, 12, 15, tzinfo=UTC))
     store.close()
     return settings
 
@@ -70,9 +70,9 @@ def store_options(settings: Settings) -> list[str]:
     "question",
     [
         "listings?by=day", "listings?by=day&split=substance,market", "price?substance=mephedrone&by=day",
-        "vendors?by=week&from=2033-01-03&to=2033-01-16", "turnover?method=all", "share?split=market", "coverage?by=day",
+        "vendors?by=week&from=2024-10-14&to=2024-10-27", "turnover?method=all", "share?split=market", "coverage?by=day",
         "new?by=day&without-relists=true", "survival", "listings?market=nobody", "listings?region=GE&split=region&seed=4",
-        "event?at=2033-01-12&by=day&control=market=other",
+        "event?at=2024-10-23&by=day&control=market=other",
     ],
 )  # fmt: skip
 def test_the_api_gives_the_very_rows_of_the_command(browser: Client, data: Settings, question: str) -> None:
@@ -153,7 +153,7 @@ def test_trends_show_a_chart_a_table_and_the_command(browser: Client, data: Sett
     page = browser.ask("/trends?measure=listings&by=day&market=m")
     assert page.status == 200
     assert "dropline trends listings --market m --by day" in page.text
-    gap = str(a_day(4))
+    gap = str(day(4))
     row = re.search(rf'<tr class="gap"><th[^>]*>{gap}</th>(.*?)</tr>', page.body, re.DOTALL)
     assert row is not None
     assert "no crawl" in row[1]
@@ -178,7 +178,7 @@ def test_a_gap_is_drawn_as_a_gap(browser: Client) -> None:
     page = browser.ask("/trends?measure=listings&by=day&market=m").body
     assert lines_in(page) == [4, 9]
     assert page.count('fill="#e8e8e8"') == 1
-    whole = draw_trend([Series("all", [(a_day(day), 0.0, None, None) for day in range(9)])], unit="x", days=1)
+    whole = draw_trend([Series("all", [(day(number), 0.0, None, None) for number in range(9)])], unit="x", days=1)
     assert lines_in(as_svg(whole)) == [9]
     assert "#e8e8e8" not in as_svg(whole)
 
@@ -216,7 +216,7 @@ def test_search_finds_and_shows_hostile_titles_as_they_are(browser: Client) -> N
     page = browser.ask("/search?q=evil")
     assert "<script>alert(1)</script> \\u202eevil" in page.text.replace("< ", "<")
     assert "שלום" in page.text
-    explained = browser.ask(f"/explain?key=other/Lbad1/bad1/{build_crawl(12, market='other').id}")
+    explained = browser.ask(f"/explain?key=other/Lbad1/bad1/{build_crawl(FIRST + 12, market='other').id}")
     assert explained.status == 200
     assert "<script" not in explained.body
 
@@ -265,8 +265,8 @@ def test_rules_stand_with_their_precision(browser: Client, data: Settings) -> No
 
 def test_crawls_tell_of_gaps_and_markets_are_paused(browser: Client, data: Settings) -> None:
     store = open_store(data.store_url)
-    store.write_crawl(build_crawl(20, market="part", coverage=0.6))
-    store.write_crawl(build_crawl(21, market="part", coverage=None))
+    store.write_crawl(build_crawl(FIRST + 20, market="part", coverage=0.6))
+    store.write_crawl(build_crawl(FIRST + 21, market="part", coverage=None))
     store.close()
     page = browser.ask("/crawls/part").text
     assert "saw 60%, and 90% is enough" in page
@@ -286,10 +286,9 @@ def test_readers_see_what_may_be_published(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, store=f"sqlite:///{tmp_path / 'store.db'}", tor_socks="127.0.0.1:9")
     add_users(tmp_path)
     store = open_store(settings.store_url)
-    first = -3_003  # a Monday in 2024
-    for day in range(14):
-        put_day(store, first + day, {"heroin": 4, "mephedrone": 40, "mdma": 30})
-    derive_offer_days(store, "m", VERSION, a_day(first))
+    for number in range(14):
+        put_day(store, FIRST + number, {"heroin": 4, "mephedrone": 40, "mdma": 30})
+    derive_offer_days(store, "m", VERSION, day(0))
     store.close()
     with serving(settings) as client:
         client.log_in("reader")
@@ -300,7 +299,7 @@ def test_readers_see_what_may_be_published(tmp_path: Path) -> None:
         assert {row["value"] for row in told if row["substance"] == "mephedrone"} <= {40.0, None}
         # one withheld beside two told and their sum would be no secret: a second one goes with it, day by day
         days = {row["bucket"] for row in told}
-        assert all(sum(row["bucket"] == day and row["value"] is None for row in told) >= 2 for day in days)
+        assert all(sum(row["bucket"] == bucket and row["value"] is None for row in told) >= 2 for bucket in days)
         assert client.ask("/api/trends/listings?by=day&substance=heroin").json[0]["value"] is None
         assert client.ask("/api/trends/listings?by=day&substance=mephedrone").json[0]["value"] == 40
         page = client.ask("/trends?measure=listings&by=day&split=substance")
@@ -308,7 +307,7 @@ def test_readers_see_what_may_be_published(tmp_path: Path) -> None:
         for refused in ("survival", "listings?split=vendor", "event?at=2024-10-15", "new?without-relists=true"):
             assert client.ask(f"/api/trends/{refused}").status == 400, refused
         # a bucket that the dates cut would tell, by difference, of the days between
-        cut = client.ask(f"/api/trends/listings?by=week&from={a_day(first + 1)}&to={a_day(first + 9)}").json
+        cut = client.ask(f"/api/trends/listings?by=week&from={day(1)}&to={day(9)}").json
         assert cut == []
         for path in ("/", "/crawls", "/crawls/m", "/api/status"):
             assert str(tmp_path) not in client.ask(path).body
@@ -343,4 +342,4 @@ def test_what_it_says_of_records(data: Settings) -> None:
     """The lab's own check: the hostile series fired, so that the pages above had it to show."""
     with State(state_path(data.data_dir)) as state:
         assert "<i>x</i>" in {alert.series.get("region") for alert in Records(state).select(rule="strange")}
-    assert START.weekday() == 0
+    assert day(0).weekday() == 0

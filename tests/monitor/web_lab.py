@@ -8,14 +8,17 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from alert_market import build_store, derive
+from alert_market import VERSION, a_day, put_day
 
 from config.settings import Settings
+from index.derive import derive_offer_days
+from index.open import open_store
 from monitor.web.serve import Place, Server
 from monitor.web.users import Role, put_user
 
@@ -94,10 +97,21 @@ class Client:
         return found[1]
 
 
-def build_data(folder: Path, **options: Any) -> Settings:
+FIRST = -3_003
+"""The world begins on a Monday of 2024, as `alert_market` counts: what is not over is not judged, nor published."""
+
+
+def day(number: int) -> date:
+    return a_day(FIRST + number)
+
+
+def build_data(folder: Path) -> Settings:
     """A data folder with the market in it."""
-    store = build_store(folder, COUNTS, **options)
-    derive(store)
+    store = open_store(f"sqlite:///{folder / 'store.db'}")
+    for number, count in enumerate(COUNTS):
+        if count is not None:
+            put_day(store, FIRST + number, {"mephedrone": count})
+    derive_offer_days(store, "m", VERSION, day(0))
     store.close()
     return Settings(data_dir=folder, store=f"sqlite:///{folder / 'store.db'}", tor_socks="127.0.0.1:9")
 
