@@ -137,18 +137,15 @@ def market_held(
 @market_app.command("accept")
 def market_accept(context: typer.Context, crawl: Crawl) -> None:
     """Store a held crawl after all: its pages were read well, the market itself has changed."""
-    from monitor.held import find_held, take_back
-    from monitor.ingest import Ingester
-    from monitor.workspace import build_observation_builder
+    from monitor.accepting import accept
+    from monitor.held import find_held
 
     state = current(context)
     held = find_held(state.settings.data_dir, crawl)
     with state.store() as store:
-        ingester = Ingester(store, build_observation_builder(state.settings), state.settings)
-        stored = ingester.add_log(take_back(state.settings.data_dir, held))
-        ingester.settle()
+        stored, written = accept(store, state.settings, held)
     note(f"If the market stays so, change bounds in its market.yml: {', '.join(one.field for one in held.reasons)}.")
-    write_rows([{"crawl": stored.id, "listings": stored.listings, "written": ingester.report.written}], state.form)
+    write_rows([{"crawl": stored.id, "listings": stored.listings, "written": written}], state.form)
 
 
 @market_app.command("discard")

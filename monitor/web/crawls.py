@@ -6,8 +6,10 @@ from typing import Any
 
 from starlette.responses import Response
 
+from config.errors import UsageError
+from crawler.market import list_markets
 from extract.observation import COMPLETE_ENOUGH, Crawl
-from monitor.held import iter_held
+from monitor.held import discard, find_held, iter_held
 from monitor.state import State, state_path
 from monitor.web.visit import Missing, Visit
 
@@ -64,12 +66,38 @@ def show_one(visit: Visit) -> Response:
     )  # fmt: skip
 
 
+def accept_held(visit: Visit) -> Response:
+    """A held crawl is stored after all."""
+    settings = visit.house.settings
+    held = find_held(settings.data_dir, visit.path["crawl"])
+    from monitor.accepting import accept  # with spaCy and the vocabulary: only where it is wanted
+
+    with visit.house.store() as store:
+        accept(store, settings, held)
+    return visit.go(f"/crawls/{held.market}")
+
+
+def discard_held(visit: Visit) -> Response:
+    """A held crawl is removed for good; its day stays a gap."""
+    settings = visit.house.settings
+    held = find_held(settings.data_dir, visit.path["crawl"])
+    if visit.given("sure") != "yes":
+        raise UsageError(f"Nothing was discarded: {held.crawl} would be gone for good.", remedy="Tick the box if so.")
+    discard(settings.data_dir, held)
+    return visit.go("/crawls")
+
+
 def pause(visit: Visit) -> Response:
-    """A person stops the crawls of a market."""
+    """A person stops the crawls of a market that is defined, or has been crawled."""
+    market = visit.path["market"]
+    with visit.house.store() as store:
+        crawled = bool(store.crawls([market]))
+    if not crawled and market not in list_markets((visit.house.settings.markets_dir,)):
+        raise Missing(f"There is no market {market!r}.")
     reason = visit.given("reason")[:300] or "paused in the dashboard"
     with State(state_path(visit.house.settings.data_dir)) as state:
-        state.pause(visit.path["market"], f"{reason} ({visit.who.name})", visit.now)
-    return visit.go(f"/crawls/{visit.path['market']}")
+        state.pause(market, f"{reason} ({visit.who.name})", visit.now)
+    return visit.go(f"/crawls/{market}")
 
 
 def resume(visit: Visit) -> Response:

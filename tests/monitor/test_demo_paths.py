@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from web_lab import Client, started
 
 
 def demo(folder: Path, *arguments: str) -> tuple[list[dict[str, Any]], str]:
@@ -44,10 +46,17 @@ def test_both_stores_give_the_same_rows(tmp_path: Path, elastic_url: str, elasti
     assert cluster == embedded
 
 
-def test_another_seed_is_another_world_and_the_same_seed_the_same(tmp_path: Path) -> None:
+def test_another_seed_is_another_world_served_and_the_same_seed_the_same(tmp_path: Path) -> None:
     first, _ = demo(tmp_path / "a", "--days 2 --seed 8")
     again, _ = demo(tmp_path / "b", "--days 2 --seed 8")
-    other, _ = demo(tmp_path / "c", "--days 2 --seed 9")
+    out = tmp_path / "other.json"
+    arguments = ("demo", "--out", str(tmp_path / "c"), "--days", "2", "--seed", "9", "--serve", "--port", "0")
+    with started(out, "--format", "json", *arguments) as running:
+        client = Client(running.address).open()
+        assert {row["market"] for row in client.ask("/api/status").json["markets"]} == {"postal", "stash"}
+        assert "<svg" in client.ask("/trends?measure=listings&by=day").body
+        running.stop(signal.SIGINT)
+    other = json.loads(out.read_text(encoding="utf-8"))
     assert first == again
     assert [row["truth"] for row in other] != [row["truth"] for row in first]
     check(other)

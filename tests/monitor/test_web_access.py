@@ -116,7 +116,7 @@ def test_roles_see_and_do_what_they_may(shared: tuple[Client, Path]) -> None:
         browser = anew(client)
         assert browser.log_in(role.value).status == 303
         for page in PAGES:
-            path = page.address.format(id="x", market="m", measure="listings")
+            path = page.address.format(id="x", market="m", measure="listings", crawl="x")
             status = (browser.send(path, {}) if page.post else browser.ask(path)).status
             assert (status == 403) == (not role.may(page.role)), (role, page.address, status)
             if page.post:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from alert_market import VERSION, a_day, put_day
+from alert_market import VERSION, a_day, build_crawl, seen_by
 
 from config.settings import Settings
 from index.derive import derive_offer_days
@@ -107,13 +110,22 @@ def day(number: int) -> date:
 
 def build_data(folder: Path) -> Settings:
     """A data folder with the market in it."""
-    store = open_store(f"sqlite:///{folder / 'store.db'}")
-    for number, count in enumerate(COUNTS):
-        if count is not None:
-            put_day(store, FIRST + number, {"mephedrone": count})
+    settings = Settings(data_dir=folder, store=f"sqlite:///{folder / 'store.db'}", tor_socks="127.0.0.1:9")
+    fill(settings)
+    return settings
+
+
+def fill(settings: Settings) -> None:
+    """Puts the market into a store."""
+    store = open_store(settings.store_url)
+    crawls = {number: build_crawl(FIRST + number) for number, count in enumerate(COUNTS) if count is not None}
+    store.write_crawls(list(crawls.values()))
+    store.write(
+        seen_by(crawl, listing, region="GE-TB") for number, crawl in crawls.items()
+        for listing in range(COUNTS[number] or 0)
+    )  # fmt: skip
     derive_offer_days(store, "m", VERSION, day(0))
     store.close()
-    return Settings(data_dir=folder, store=f"sqlite:///{folder / 'store.db'}", tor_socks="127.0.0.1:9")
 
 
 def add_users(folder: Path) -> None:
@@ -126,3 +138,38 @@ def serving(settings: Settings, **place: Any) -> Iterator[Client]:
     """The server in a thread of this process; a client that has not logged in."""
     with Server(settings, Place(port=0, **place)).in_background() as address:
         yield Client(address)
+
+
+@dataclass
+class Running:
+    """A `dropline` that serves, in a process of its own. `rest`: what it said on standard error after the address."""
+
+    child: subprocess.Popen[str]
+    address: str
+    rest: str = ""
+
+    def stop(self, how: signal.Signals) -> None:
+        self.child.send_signal(how)
+        assert self.child.stderr is not None
+        self.rest = self.child.stderr.read()
+        assert self.child.wait(20) in {0, -how}
+
+
+@contextmanager
+def started(out: Path, *arguments: str) -> Iterator[Running]:
+    """The command with these arguments, its standard output in a file; up as soon as it prints its address."""
+    command = [sys.executable, "-m", "monitor.cli", *arguments]
+    with out.open("w") as file, subprocess.Popen(command, stdout=file, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stderr is not None
+        said = []
+        try:
+            for line in child.stderr:
+                said.append(line)
+                if line.startswith("Dashboard: "):
+                    break
+            address = said[-1].removeprefix("Dashboard: ").strip() if said else ""
+            assert address.startswith("http"), "".join(said)
+            yield Running(child, address)
+        finally:
+            if child.poll() is None:
+                child.kill()
