@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Literal
 
 LINE, FIRED, GREY = "#0b3c5d", "#c1121f", "#7a7a7a"
-COLOURS = (LINE, "#d55e00", "#009e73", "#cc79a7", "#8c6d1f", "#56b4e9")
-"""Of series, after Okabe and Ito (2008): told apart by colour-blind people too."""
+COLOURS = (LINE, "#d55e00", "#009e73", "#cc79a7", "#8c6d1f", "#6a51a3")
+"""Of series, after Okabe and Ito (2008): told apart by colour-blind people too. The last two are darker than theirs, to
+be seen on white."""
 GAP = "#e8e8e8"
 LEAST = 3
 """Fewest points of an alert worth drawing."""
@@ -51,9 +52,11 @@ def _days(**options: Any) -> Any:
 
 
 def draw_alert(
-    recent: Points, fired: date, baseline: float | None, *, unit: str, title: str = "", subtitle: str = ""
+    recent: Points, fired: date, baseline: float | None, *, unit: str, title: str = "", subtitle: str = "",
+    axis: Literal["left", "right"] = "left",
 ) -> str | None:
-    """The buckets before an alert and the one that fired, as Vega-Lite; None where too few are known."""
+    """The buckets before an alert and the one that fired, as Vega-Lite; None where too few are known. `axis`: on which
+    side the figures stand."""
     if sum(value is not None for _, value in recent) < LEAST:
         return None
     import altair as alt
@@ -61,7 +64,7 @@ def draw_alert(
     points = [{"bucket": day.isoformat(), "value": value, "fired": day == fired} for day, value in recent]
     base = alt.Chart(alt.InlineData(values=points)).encode(
         x=_days(format="%-d %b %Y", tickCount=5),
-        y=alt.Y("value:Q", title=unit, scale=alt.Scale(zero=False, nice=True)),
+        y=alt.Y("value:Q", title=unit, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(orient=axis)),
     )
     dots = alt.OverlayMarkDef(size=18, color=LINE)
     layers = [base.mark_line(color=LINE, invalid="break-paths-show-domains", point=dots)]
@@ -79,7 +82,8 @@ def draw_alert(
 
 def draw_trend(series: Sequence[Series], *, unit: str, days: int) -> str:
     """Lines over time with their 95 % intervals (one series alone) as Vega-Lite, for series of buckets of about `days`
-    days. Buckets that are a gap to every series are grey."""
+    days, in the order of `COLOURS`; no legend. Buckets that are a gap to every series are grey. The figures stand on
+    the right, beside the newest: where a chart is wider than the screen, that end is seen first."""
     import altair as alt
 
     points = [
@@ -95,11 +99,11 @@ def draw_trend(series: Sequence[Series], *, unit: str, days: int) -> str:
         else:
             gaps.append({"bucket": day.isoformat(), "end": end})
     base = alt.Chart(alt.InlineData(values=points)).encode(
-        x=_days(tickCount=6), y=alt.Y("value:Q", title=unit, scale=alt.Scale(zero=True, nice=True))
+        x=_days(tickCount=6),
+        y=alt.Y("value:Q", title=unit, scale=alt.Scale(zero=True, nice=True), axis=alt.Axis(orient="right")),
     )
     names = [one.name for one in series]
-    colour = alt.Color("series:N", title=None, sort=names, scale=alt.Scale(domain=names, range=list(COLOURS)),
-                       legend=None if len(series) == 1 else alt.Legend(orient="top", columns=2, labelLimit=320))
+    colour = alt.Color("series:N", sort=names, scale=alt.Scale(domain=names, range=list(COLOURS)), legend=None)
     layers = []
     if gaps:
         shade = alt.Chart(alt.InlineData(values=gaps)).mark_rect(color=GAP, description="no complete-enough crawl")

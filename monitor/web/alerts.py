@@ -63,7 +63,8 @@ def _page(rows: list[dict[str, Any]], page: int) -> list[dict[str, Any]]:
 
 
 def _draw(alert: Alert) -> Any:
-    chart = charts.draw_alert(alert.recent, alert.bucket, alert.baseline, unit=alert.unit or alert.measure)
+    unit = alert.unit or alert.measure
+    chart = charts.draw_alert(alert.recent, alert.bucket, alert.baseline, unit=unit, axis="right")
     return None if chart is None else drawing(charts.as_svg(chart))
 
 

@@ -73,7 +73,8 @@ def _answered(trend: Trend, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]
         "rows": rows[:MOST_ROWS], "left_out": max(0, len(rows) - MOST_ROWS), "extras": extras, "unit": unit,
         "trend": trend, "command": write_command(trend),
         "json": f"{address}?{urlencode(options)}", "csv": f"{address}?{urlencode([*options, ('format', 'csv')])}",
-        "chart": _draw(trend, drawn), "lines": len(series), "drawn": len(drawn),
+        "chart": _draw(trend, drawn), "lines": len(series),
+        "drawn": [(name, colour) for (name, _), colour in zip(drawn, charts.COLOURS, strict=False)],
     }  # fmt: skip
 
 
