@@ -130,6 +130,10 @@ class State(Closing):
         self.db.execute("COMMIT")
 
     def _migrate(self) -> None:
+        made = self.db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'schema_version'").fetchone()[0]
+        known = dict(self.db.execute("SELECT concern, version FROM schema_version")) if made else {}
+        if all(known.get(concern) == len(steps) for concern, steps in STEPS.items()):
+            return  # opening to read waits for no writer
         with self.writing() as db:
             db.execute(
                 "CREATE TABLE IF NOT EXISTS schema_version (concern TEXT PRIMARY KEY, version INTEGER NOT NULL)"

@@ -14,6 +14,8 @@ from config.settings import Settings
 from index.store import Store
 from monitor.schedule.health import Health, JobHealth, describe_job, gather
 
+COUNTED = "listings in the last"
+"""Column of the markets that counts listings, however few."""
 Opens = Callable[[], AbstractContextManager[Store]]
 
 
@@ -73,7 +75,7 @@ def _markets(open_: Opens, now: datetime) -> tuple[dict[str, dict[str, Any]], st
                 "first": crawls[0].started.isoformat(),
                 "last": last.started.isoformat(),
                 "last outcome": str(last.outcome),
-                "listings in the last": last.listings,
+                COUNTED: last.listings,
                 "coverage": None if scope is None else scope.value,
                 "data age h": round((now - with_data[-1].started).total_seconds() / 3600, 1) if with_data else None,
                 "paused": None,

@@ -17,7 +17,7 @@ from monitor.alerts.tables import alert_row, states_named, whole_alert
 from monitor.web.render import drawing
 from monitor.web.visit import Missing, Visit
 
-A_PAGE, ROWS_A_PAGE = 50, 50
+A_PAGE, ROWS_A_PAGE, MOST_PAGES = 50, 50, 200
 STATES = ("live", "all", *(one.value for one in AlertState))
 ROW = {
     "day": "Day", "market": "Market", "title": "Title", "substance": "Substance", "quantity": "Quantity",
@@ -43,7 +43,7 @@ def show_one(visit: Visit) -> Response:
     with visit.house.records() as records:
         alert = _find(records, visit)
         whole = whole_alert(records, alert)
-        page, rows, problem = visit.page_number(), [], ""
+        page, rows, problem = min(visit.page_number(), MOST_PAGES), [], ""
         try:
             with visit.house.store() as store:
                 rows = evidence_rows(store, records, alert, page * ROWS_A_PAGE + 1)

@@ -10,7 +10,7 @@ from config.errors import UsageError
 from monitor.alerts.loading import load_rules
 from monitor.alerts.tables import alert_row, rule_row, states_named, whole_alert
 from monitor.question import read_trend
-from monitor.status import build_status
+from monitor.status import COUNTED, build_status
 from monitor.web.answering import answer
 from monitor.web.users import Role
 from monitor.web.visit import Missing, Visit, as_csv, as_json
@@ -28,12 +28,13 @@ def trends(visit: Visit) -> Response:
 
 
 def status(visit: Visit) -> Response:
-    """`dropline status`, all parts in one object. What is told of files and addresses is for analysts."""
+    """`dropline status`, all parts in one object. Files, addresses and single crawls are for analysts."""
     found = build_status(visit.house.settings, visit.house.store, visit.now)
-    whole: dict[str, Any] = {"markets": found.markets, "jobs": found.jobs, "failing": bool(found.reasons)}
     if visit.may(Role.ANALYST):
-        whole |= {"needs": found.needs, "reasons": found.reasons, "warnings": found.warnings}
-    return as_json(whole)
+        parts = {"needs": found.needs, "reasons": found.reasons, "warnings": found.warnings}
+        return as_json({"markets": found.markets, "jobs": found.jobs, "failing": bool(found.reasons), **parts})
+    markets = [{name: value for name, value in row.items() if name != COUNTED} for row in found.markets]
+    return as_json({"markets": markets, "failing": bool(found.reasons)})
 
 
 def alerts(visit: Visit) -> Response:

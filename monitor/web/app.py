@@ -118,7 +118,7 @@ class Dashboard:
             )  # fmt: skip
             return await (self._long if page.long else self._quick).run(lambda: page.make(visit))
         except Exception as error:  # noqa: BLE001 - whatever it is, a person is told
-            return self._tell(page, who, error)
+            return self._tell(page, who, error if who is not None else _for_strangers(error))
 
     async def _who(self, page: Page, request: Request) -> tuple[Who | None, str]:
         """Who asks, and the token of their forms."""
@@ -158,7 +158,7 @@ class Dashboard:
             return self._login_form("/", None)
         # a link in a mail comes from somewhere else, and a strict cookie stays behind: from our own page it comes along
         if request.headers.get("sec-fetch-site") == "cross-site":
-            return HTMLResponse(render("again.html", address=address))
+            return HTMLResponse(render("again.html", address=_own_address(address)))
         return RedirectResponse(f"/login?next={quote(address, safe='')}", 303)
 
     # logging in and out
@@ -185,7 +185,7 @@ class Dashboard:
         except Refused as error:
             return self._login_form(address, error, name=fields.get("name", ""))
         except (TooMuch, DroplineError) as error:
-            return self._plain("This did not work", str(error) or "Too many people log in at once; try again.", 503)
+            return self._plain(*_explain(_for_strangers(error)))
         return self._logged_in(who, address)
 
     async def logout(self, request: Request) -> Response:
@@ -264,10 +264,18 @@ def _explain(error: Exception) -> tuple[str, str, int]:
         case UsageError():
             return "This cannot be asked so", str(error), 400
         case StoreError():
-            return "The store cannot be asked", f"{error} `dropline status` and `dropline doctor` say more.", 503
+            return "This cannot be looked up", f"{error} `dropline status` and `dropline doctor` say more.", 503
         case DroplineError():
             return "This did not work", str(error), 500
     return "Something unexpected", f"An unexpected {type(error).__name__}. The log of `dropline serve` has more.", 500
+
+
+def _for_strangers(error: Exception) -> Exception:
+    """What is told to somebody who has not logged in: nothing of our files."""
+    if isinstance(error, DroplineError):
+        log.error("The users cannot be looked up: %s", error)
+        return StoreError("The users cannot be looked up. The log of `dropline serve` says why.")
+    return error
 
 
 def _own_address(address: str) -> str:

@@ -53,8 +53,9 @@ def show(visit: Visit) -> Response:
             return visit.show("trends.html", 400, **(facts | {"error": str(error)}))
         empty = ""
         if not any(row["n"] for row in rows):
-            gaps = "Every bucket is a gap or withheld: see the reasons in the table."
-            empty = explain_empty(store, trend.where) or gaps
+            empty = "Every bucket is a gap, withheld or not over yet: the table has the reasons."
+            if not reader:  # what there is instead is told with counts, however small
+                empty = explain_empty(store, trend.where) or empty
     return visit.show("trends.html", **(facts | _answered(trend, rows) | {"empty": empty}))
 
 

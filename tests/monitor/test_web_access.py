@@ -273,6 +273,21 @@ def test_the_file_of_users_is_private_and_holds_no_password(tmp_path: Path) -> N
         load_users(tmp_path)
 
 
+def test_a_broken_list_of_users_lets_nobody_in_and_tells_strangers_nothing(tmp_path: Path) -> None:
+    put_user(tmp_path, "anna", Role.OPERATOR, PASSWORD)
+    with serving(Settings(data_dir=tmp_path, tor_socks="127.0.0.1:9")) as client:
+        assert client.log_in("anna").status == 303
+        users_path(tmp_path).write_text("users: [secret-line]\n")
+        for answer in (client.ask("/"), client.ask("/api/rules"), anew(client).log_in("anna")):
+            assert answer.status == 503
+            assert "log of" in answer.text
+            assert str(tmp_path) not in answer.body
+            assert "secret-line" not in answer.body
+        users_path(tmp_path).unlink()
+        assert client.ask("/").status == 303
+        assert anew(client).log_in("anna").status == 401
+
+
 def test_users_are_made_and_removed_by_the_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "monitor.cli", "--data-dir", str(tmp_path), "serve", "--add-user", "anna"]
     done = subprocess.run(

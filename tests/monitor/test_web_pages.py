@@ -310,7 +310,11 @@ def test_readers_see_what_may_be_published(tmp_path: Path) -> None:
         cut = client.ask(f"/api/trends/listings?by=week&from={day(1)}&to={day(9)}").json
         assert cut == []
         for path in ("/", "/crawls", "/crawls/m", "/api/status"):
-            assert str(tmp_path) not in client.ask(path).body
+            body = client.ask(path).body
+            assert str(tmp_path) not in body
+            assert "isting" not in body.replace("Public listing metadata", "")
+        nothing = client.ask("/trends?measure=listings&substance=heroin&from=2031-01-01")
+        assert not re.search(r"\d+ offers? match", nothing.text)
         client.log_in("analyst")
         whole = client.ask("/api/trends/listings?by=day&substance=heroin").json
         assert [row["value"] for row in whole] == [4.0] * 14
@@ -323,7 +327,7 @@ def test_a_store_that_is_not_there_is_a_page_that_says_what_to_do(tmp_path: Path
         client.open()
         page = client.ask("/trends?measure=listings")
         assert page.status == 503
-        assert "The store cannot be asked" in page.text
+        assert "This cannot be looked up" in page.text
         assert "Traceback" not in page.body
         given = client.ask("/api/trends/listings")
         assert given.status == 503

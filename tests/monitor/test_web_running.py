@@ -52,7 +52,7 @@ def test_a_cluster_that_is_gone_is_a_page_that_says_so(tmp_path: Path) -> None:
     with serving(Settings(data_dir=tmp_path, store="http://127.0.0.1:9/x", tor_socks="127.0.0.1:9")) as client:
         page = client.open().ask("/trends?measure=listings")
         assert page.status == 503
-        assert "The store cannot be asked" in page.text
+        assert "This cannot be looked up" in page.text
         assert client.ask("/").status == 200
         assert client.ask("/api/trends/listings").status == 503
 
