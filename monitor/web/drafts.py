@@ -16,7 +16,7 @@ from monitor.alerts.backtest import Backtest, backtest
 from monitor.alerts.editing import add_rule, change_rule, read_rule, source_of
 from monitor.alerts.kinds import KINDS
 from monitor.alerts.rule import STANDING, Rule
-from monitor.alerts.tables import hit_row, tell_backtest
+from monitor.alerts.tables import hit_row
 from monitor.delivery.channels import load_channels
 from monitor.web import rule_form
 from monitor.web.rule_form import Filled
@@ -118,6 +118,7 @@ def _form(visit: Visit, draft: Draft, kind: str, filled: Filled, code: int = 200
         "rule_form.html", code, draft=draft, kind=kind, about=rule_form.ABOUT[kind], filled=filled, main=rule_form.MAIN,
         filters=rule_form.FILTER, test=rule_form.test_fields(kind), sending=rule_form.SENDING, more=rule_form.MORE,
         measures=rule_form.measures_for(kind), splits=SPLITS, suggestions=suggestions,
+        focus=next((one.name for one in rule_form.fields_of(kind) if one.name in filled.wrong), ""),
         ticked=[one.strip() for one in filled.values.get(rule_form.SPLIT, "").split(",")],
     )  # fmt: skip
 
@@ -128,15 +129,14 @@ def _text(visit: Visit, draft: Draft, text: str, error: str = "", code: int = 20
 
 def _tested(visit: Visit, draft: Draft, rule: Rule, text: str) -> Response:
     """The rule on what was known on each day of the past, before anybody is bound to hear of it."""
-    facts: dict[str, Any] = {"done": None, "problem": "", "hits": [], "said": "", "more": 0}
+    facts: dict[str, Any] = {"done": None, "problem": "", "hits": [], "more": 0}
     if rule.measure in STANDING:
         facts["problem"] = "It is about what waits now; of the past nothing is kept to test it on."
     else:
         try:
             with visit.house.store() as store, visit.house.records() as records:
                 done = backtest(store, rule, visit.now, told=records.of_rule(rule.id, date.min))
-            facts |= {"done": done, "said": tell_backtest(done), "hits": _hits(done),
-                      "more": len(done.hits) - MOST_HITS}  # fmt: skip
+            facts |= {"done": done, "hits": _hits(done), "more": len(done.hits) - MOST_HITS}
         except UsageError as error:
             facts["problem"] = str(error)
     known = load_channels(visit.house.settings.data_dir).channels

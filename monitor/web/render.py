@@ -25,6 +25,11 @@ def _figure(value: Any) -> str:
     return "" if value is None else number(value) if isinstance(value, (int, float)) else str(value)
 
 
+def _rough(value: float) -> str:
+    """Two digits, for what is not known better."""
+    return f"{value:.2g}"
+
+
 def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.0%}"
 
@@ -49,7 +54,7 @@ def _environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     made.filters |= {
-        "figure": _figure, "share": _share, "moment": _moment, "words": _words,
+        "figure": _figure, "rough": _rough, "share": _share, "moment": _moment, "words": _words,
         "defang": lambda text: defang(text or ""),
     }  # fmt: skip
     return made

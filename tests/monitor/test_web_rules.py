@@ -186,7 +186,7 @@ def test_a_rule_is_tested_saved_changed_muted_and_run(browser: Client, data: Set
     tested = browser.send("/rules/draft", {**FORM, "do": "test"})
     assert tested.status == 200
     assert str(day(10)) in tested.text
-    assert "firings that no event explains" in tested.text
+    assert "buckets were judged" in tested.text
     assert "No channel is named desk yet" in tested.text
     assert load_rules(data.data_dir).rules == ()
     text = re.search(r'name="text" value="([^"]*)"', tested.body)
