@@ -12,17 +12,18 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.remote.webdriver import WebDriver
 
 from config.errors import DroplineError, UsageError
 from monitor.demo.elastic_fetch import fetch_elasticsearch, find_jdk, unprivileged_user
 from monitor.demo.elastic_server import ElasticServer
 from monitor.demo.tor_network import TorNetwork, find_tor
+
+if TYPE_CHECKING:
+    from selenium.webdriver.remote.webdriver import WebDriver
 
 _MARK_OF_FIXTURE = {"tor_network": "tor", "elastic_url": "elasticsearch", "chromium": "browser"}
 _FLAGS = (
@@ -62,6 +63,9 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
     programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
     if not all(programs):
         _unavailable(UsageError("Chromium or its driver is missing.", remedy="Run: make browser"))
+    from selenium.webdriver import Chrome, ChromeOptions
+    from selenium.webdriver.chrome.service import Service
+
     options = ChromeOptions()
     options.binary_location = str(programs[0])
     for flag in (*_FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):

@@ -15,15 +15,11 @@ from monitor.alerts.loading import load_rules
 from monitor.alerts.records import LIVE, Records
 from monitor.alerts.tables import alert_row, states_named, whole_alert
 from monitor.web.render import drawing
+from monitor.web.search import MOST_PAGES, ROW, ROWS_A_PAGE
 from monitor.web.visit import Missing, Visit
 
-A_PAGE, ROWS_A_PAGE, MOST_PAGES = 50, 50, 200
+A_PAGE = 50
 STATES = ("live", "all", *(one.value for one in AlertState))
-ROW = {
-    "day": "Day", "market": "Market", "title": "Title", "substance": "Substance", "quantity": "Quantity",
-    "unit": "Unit", "unit_price_usd": "USD per unit", "region": "Region", "vendor": "Vendor",
-}  # fmt: skip
-"""Columns of an observation that are shown; `explain` has the rest."""
 MOST_NOTE = 2_000
 
 

@@ -59,6 +59,7 @@ PAGES = (
     Page("/held/{crawl}/accept", crawls.accept_held, OPERATOR, post=True, long=True),
     Page("/held/{crawl}/discard", crawls.discard_held, OPERATOR, post=True),
     Page("/search", search.show, ANALYST, long=True),
+    Page("/rows", search.rows, ANALYST, long=True),
     Page("/explain", search.explain, ANALYST, long=True),
     Page("/alerts", alerts.show_all, ANALYST),
     Page("/alerts/{id}", alerts.show_one, ANALYST, long=True),

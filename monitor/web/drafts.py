@@ -111,8 +111,7 @@ def _lines(visit: Visit) -> str:
 
 
 def _form(visit: Visit, draft: Draft, kind: str, filled: Filled, code: int = 200) -> Response:
-    with visit.house.store() as store:
-        suggestions = dict(visit.house.suggestions.look(store))
+    suggestions = dict(visit.house.suggestions.now())
     suggestions["channel"] = sorted(load_channels(visit.house.settings.data_dir).channels)
     return visit.show(
         "rule_form.html", code, draft=draft, kind=kind, about=rule_form.ABOUT[kind], filled=filled, main=rule_form.MAIN,

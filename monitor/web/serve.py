@@ -75,7 +75,7 @@ class Server:
         self.address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/{f'?token={token}' if token else ''}"
         access = Access(_Watched(settings.data_dir).now, token=token, local=getpass.getuser())
         app = build_app(
-            House(settings, Suggestions(), users is None), access, [*LOOPBACK, *outside],
+            House(settings, Suggestions(settings.store_url), users is None), access, [*LOOPBACK, *outside],
             secure=bool(link and link.startswith("https://")), cookie=f"dropline-{port}",
             at_once=place.at_once, seconds=place.seconds,
         )  # fmt: skip

@@ -1,4 +1,5 @@
-"""What a form suggests: the values that the store holds, looked up now and then."""
+"""What a form suggests: the values that the store holds, looked up now and then beside the pages, which wait for it
+little or not at all: over many millions of rows it takes a while."""
 
 from __future__ import annotations
 
@@ -6,32 +7,57 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
+from config.errors import DroplineError
 from index.measures.table import name_labels
+from index.open import open_store
 from index.store import Filter, Store
 
 FIELDS = ("substance", "group", "form", "region", "market", "stash", "kind", "ships_from", "ships_to")
-KEPT_SECONDS = 600.0
+KEPT_SECONDS, EMPTY_SECONDS = 600.0, 10.0
+PATIENCE = 1.0
+"""Seconds that the first page waits."""
 MOST = 400
 """Values of one field, the commonest."""
+Values = Mapping[str, Sequence[str]]
 
 
 class Suggestions:
-    """Values by field, as the command spells it; one thread looks, the others take what there is."""
+    """Values by field, as the command spells it."""
 
-    def __init__(self) -> None:
-        self._kept: tuple[float, str, Mapping[str, Sequence[str]]] | None = None
-        self._looking = threading.Lock()
+    def __init__(self, store_url: str) -> None:
+        self._url = store_url
+        self._kept: Values = {}
+        self._due = 0.0
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
 
-    def look(self, store: Store) -> Mapping[str, Sequence[str]]:
-        """StoreError where the store fails."""
-        with self._looking:
-            version = f"{store.current_version()}"
-            if self._kept is None or self._kept[1] != version or time.monotonic() - self._kept[0] > KEPT_SECONDS:
-                self._kept = (time.monotonic(), version, _look(store))
-            return self._kept[2]
+    def now(self) -> Values:
+        """What is known; nothing where the store does not answer (the page itself will say so)."""
+        with self._lock:
+            if self._thread is None and time.monotonic() >= self._due:
+                self._thread = threading.Thread(target=self._look, name="suggestions", daemon=True)
+                self._thread.start()
+            thread = self._thread
+        if thread is not None and not self._kept:
+            thread.join(PATIENCE)
+        return self._kept
+
+    def _look(self) -> None:
+        try:
+            store = open_store(self._url)
+            try:
+                self._kept = _values(store)
+            finally:
+                store.close()
+        except DroplineError:
+            self._kept = {}
+        finally:
+            with self._lock:
+                self._due = time.monotonic() + (KEPT_SECONDS if any(self._kept.values()) else EMPTY_SECONDS)
+                self._thread = None
 
 
-def _look(store: Store) -> Mapping[str, Sequence[str]]:
+def _values(store: Store) -> Values:
     found: dict[str, Sequence[str]] = {}
     for field in FIELDS:
         counts = [

@@ -33,29 +33,28 @@ WHERE = {name: name.replace("-", " ").capitalize() for name in FILTERS}
 def show(visit: Visit) -> Response:
     """The form alone, or with the answer to it. A wrong value is told above the form, which keeps what was written."""
     reader = not visit.may(Role.ANALYST)
-    with visit.house.store() as store:
-        facts: dict[str, Any] = {
-            "suggestions": visit.house.suggestions.look(store),
-            "measures": sorted(JUDGED) if reader else list(MEASURES),
-            "splits": [name for name in SPLITS if name != "vendor" or not reader],
-            "of": sorted({one for some in OF.values() for one in some}), "methods": list(METHODS), "filters": WHERE,
-            "asked": {name: ", ".join(values) for name, values in visit.query.items()}, "reader": reader,
-            "ticked": list(visit.query.get("split", ())), "flags": FLAGS,
-            "error": None, "rows": None, "split_names": SPLITS, "drawn_apart": DRAWN_APART,
-        }
-        measure = visit.asked("measure")
-        if not measure:
-            return visit.show("trends.html", **facts)
-        try:
-            trend = read_trend(measure, {name: values for name, values in visit.query.items() if name != "measure"})
+    facts: dict[str, Any] = {
+        "suggestions": visit.house.suggestions.now(), "measures": sorted(JUDGED) if reader else list(MEASURES),
+        "splits": [name for name in SPLITS if name != "vendor" or not reader],
+        "of": sorted({one for some in OF.values() for one in some}), "methods": list(METHODS), "filters": WHERE,
+        "asked": {name: ", ".join(values) for name, values in visit.query.items()}, "reader": reader,
+        "ticked": list(visit.query.get("split", ())), "flags": FLAGS,
+        "error": None, "rows": None, "split_names": SPLITS, "drawn_apart": DRAWN_APART,
+    }  # fmt: skip
+    measure = visit.asked("measure")
+    if not measure:
+        return visit.show("trends.html", **facts)
+    empty = ""
+    try:
+        trend = read_trend(measure, {name: values for name, values in visit.query.items() if name != "measure"})
+        with visit.house.store() as store:
             rows = answer(store, trend, whole=not reader, now=visit.now)
-        except UsageError as error:
-            return visit.show("trends.html", 400, **(facts | {"error": str(error)}))
-        empty = ""
-        if not any(row["n"] for row in rows):
-            empty = "Every bucket is a gap, withheld or not over yet: the table has the reasons."
-            if not reader:  # what there is instead is told with counts, however small
-                empty = explain_empty(store, trend.where) or empty
+            if not any(row["n"] for row in rows):
+                empty = "Every bucket is a gap, withheld or not over yet: the table has the reasons."
+                if not reader:  # what there is instead is told with counts, however small
+                    empty = explain_empty(store, trend.where) or empty
+    except UsageError as error:
+        return visit.show("trends.html", 400, **(facts | {"error": str(error)}))
     return visit.show("trends.html", **(facts | _answered(trend, rows) | {"empty": empty}))
 
 
@@ -70,13 +69,24 @@ def _answered(trend: Trend, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]
         extras = [name for name in extras if name not in DRAWN_APART[:2]]
     series = _series(rows)
     drawn = series[:MOST_LINES]
+    shown = [{**row, "explain": _explained(trend, row)} for row in rows[:MOST_ROWS]]
     return {
-        "rows": rows[:MOST_ROWS], "left_out": max(0, len(rows) - MOST_ROWS), "extras": extras, "unit": unit,
+        "rows": shown, "left_out": max(0, len(rows) - MOST_ROWS), "extras": extras, "unit": unit,
         "trend": trend, "command": write_command(trend),
         "json": f"{address}?{urlencode(options)}", "csv": f"{address}?{urlencode([*options, ('format', 'csv')])}",
         "chart": _draw(trend, drawn), "lines": len(series),
         "drawn": [(name, colour) for (name, _), colour in zip(drawn, charts.COLOURS, strict=False)],
     }  # fmt: skip
+
+
+def _explained(trend: Trend, row: Mapping[str, Any]) -> str:
+    """Where the bucket of a row is explained; "" where the command cannot either."""
+    fixed = {name: row[name] for name in trend.split if row.get(name) is not None}
+    apart = trend.measure in {"survival", "event", "availability", "flows"} or "vendor" in trend.split
+    if apart or len(fixed) < len(trend.split):
+        return ""
+    kept = [(name, value) for name, value in write_options(trend) if name != "split" and name not in fixed]
+    return f"/explain?{urlencode([('measure', trend.measure), ('bucket', row['bucket']), *kept, *fixed.items()])}"
 
 
 def _series(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -154,7 +155,7 @@ def test_trends_show_a_chart_a_table_and_the_command(browser: Client, data: Sett
     assert page.status == 200
     assert "dropline trends listings --market m --by day" in page.text
     gap = str(day(4))
-    row = re.search(rf'<tr class="gap"><th[^>]*>{gap}</th>(.*?)</tr>', page.body, re.DOTALL)
+    row = re.search(rf'<tr class="gap"><th[^>]*>(?:<a[^>]*>)?{gap}(?:</a>)?</th>(.*?)</tr>', page.body, re.DOTALL)
     assert row is not None
     assert "no crawl" in row[1]
     command = re.search(r"dropline trends [^<]*", page.text)
@@ -163,7 +164,7 @@ def test_trends_show_a_chart_a_table_and_the_command(browser: Client, data: Sett
     assert link is not None
     rows = browser.ask(link[1].replace("&amp;", "&")).json
     assert rows == answer(data.data_dir, *store_options(data), "trends", "listings", "--market", "m", "--by", "day")
-    figures = re.findall(r'<tr[^>]*><th scope="row" class="when">([^<]*)</th>\s*<td class="num">([^<]*)</td>', page.body)
+    figures = re.findall(r'<th scope="row" class="when"><a[^>]*>([^<]*)</a></th>\s*<td class="num">([^<]*)</td>', page.body)
     assert figures == [(row["bucket"], "" if row["value"] is None else f"{row['value']:.0f}") for row in rows]
 
 
@@ -219,6 +220,27 @@ def test_search_finds_and_shows_hostile_titles_as_they_are(browser: Client) -> N
     explained = browser.ask(f"/explain?key=other/Lbad1/bad1/{build_crawl(FIRST + 12, market='other').id}")
     assert explained.status == 200
     assert "<script" not in explained.body
+
+
+def test_a_bucket_is_explained_and_leads_to_its_observations(browser: Client, data: Settings) -> None:
+    page = browser.ask("/trends?measure=listings&by=week&split=substance,market")
+    link = re.search(r'<a href="(/explain[^"]*)" title', page.body)
+    assert link is not None
+    explained = browser.ask(unescape(link[1]))
+    options = ["--bucket", str(day(0)), "--by", "week", "--substance", "mephedrone", "--market", "m"]
+    facts = answer(data.data_dir, *store_options(data), "explain", "listings", *options)
+    assert re.findall(r'<th scope="row">([^<]*)</th>', explained.body) == [fact["part"] for fact in facts]
+    behind = re.search(r'href="(/rows[^"]*)"', explained.body)
+    assert behind is not None
+    rows = answer(data.data_dir, *store_options(data), "rows", "--market", "m", "--substance", "mephedrone",
+                  "--from", str(day(0)), "--to", str(day(6)), "--limit", "1000")  # fmt: skip
+    shown: list[str] = []
+    for number in range(1, len(rows) // 50 + 2):
+        part = browser.ask(f"{unescape(behind[1])}&page={number}").body
+        shown += [unescape(key) for key in re.findall(r'href="/explain\?key=([^"]*)"', part)]
+    assert shown == [row["key"] for row in rows]
+    assert browser.ask("/explain?measure=listings").status == 400
+    assert browser.ask("/rows?from=tomorrow").status == 400
 
 
 def test_an_alert_shows_its_evidence_rows_and_history(browser: Client, data: Settings) -> None:
