@@ -143,9 +143,7 @@ class Dashboard:
 
     def _ask_to_log_in(self, page: Page, request: Request) -> Response:
         if page.api:
-            response = as_json({"error": "Who is asking? Send a bearer token or name and password."}, 401)
-            response.headers["WWW-Authenticate"] = "Bearer" if self.access.by_token else 'Basic realm="Dropline"'
-            return response
+            return self._challenge("Who is asking? Send a bearer token or name and password.")
         query = [(name, value) for name, value in request.query_params.multi_items() if name != "token"]
         address = request.url.path + (f"?{urlencode(query)}" if query else "")
         token = request.query_params.get("token")
@@ -161,6 +159,11 @@ class Dashboard:
         if request.headers.get("sec-fetch-site") == "cross-site":
             return HTMLResponse(render("again.html", address=_own_address(address)))
         return RedirectResponse(f"/login?next={quote(address, safe='')}", 303)
+
+    def _challenge(self, text: str) -> Response:
+        response = as_json({"error": text}, 401)
+        response.headers["WWW-Authenticate"] = "Bearer" if self.access.by_token else 'Basic realm="Dropline"'
+        return response
 
     # logging in and out
 
@@ -228,7 +231,7 @@ class Dashboard:
         if status == 500:
             log.error("A page failed: %s", page.address, exc_info=error)
         if page.api:
-            response = as_json({"error": text}, status)
+            response = self._challenge(text) if status == 401 else as_json({"error": text}, status)
         elif who is None:
             response = self._plain(title, text, status)
         else:

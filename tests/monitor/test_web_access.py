@@ -105,6 +105,23 @@ def test_users_are_asked_for_a_name_where_all_addresses_are_served(shared: tuple
         Server(Settings(data_dir=folder), Place(host="0.0.0.0", port=0))
 
 
+def test_behind_tls_cookies_go_over_tls_alone(tmp_path: Path) -> None:
+    put_user(tmp_path, "anna", Role.ANALYST, PASSWORD)
+    (tmp_path / "channels.yml").write_text("dashboard: https://dropline.example\n")
+    (tmp_path / "channels.yml").chmod(0o600)
+    with serving(Settings(data_dir=tmp_path, tor_socks="127.0.0.1:9")) as client:
+        origin = {"Host": "dropline.example", "Origin": "https://dropline.example", "Sec_Fetch_Site": "same-origin"}
+        answer = client.ask("/login", {"name": "anna", "password": PASSWORD}, **origin)
+        assert answer.status == 303
+        cookie = answer.headers["set-cookie"]
+        assert cookie.startswith("__Host-dropline")
+        assert "Secure" in cookie
+        assert "max-age" in answer.headers["strict-transport-security"]
+        assert client.ask("/alerts", Host="dropline.example").status == 200
+        foreign = {**origin, "Origin": "https://dropline.example.evil"}
+        assert client.ask("/login", {"name": "anna", "password": PASSWORD}, **foreign).status == 403
+
+
 def test_a_taken_port_is_told(alone: Client, data: Settings) -> None:
     with pytest.raises(UsageError, match="another --port"):
         Server(data, Place(port=alone.place.port or 0))
@@ -167,6 +184,7 @@ def test_programs_come_in_by_header(shared: tuple[Client, Path], alone: Client) 
     for wrong in ("Basic ###", "Basic", "Bearer", "Bearer x", f"Digest {_pair('analyst')}", f"Basic {_pair('nobody')}"):
         refused = program.ask("/api/rules", Authorization=wrong)
         assert refused.status == 401, wrong
+        assert refused.headers["www-authenticate"].startswith("Basic")
     assert anew(client).ask("/api/rules").headers["www-authenticate"].startswith("Basic")
     assert anew(alone).ask("/api/rules", Authorization=f"Bearer {alone.token}").json == []
 
