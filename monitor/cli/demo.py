@@ -61,6 +61,10 @@ def demo(
             )
             bars.update(task, description="asking", completed=length)
             rows = compare(store, world, "day" if by == "week" and length < 21 else by)
+            if serve:
+                from monitor.demo.watch import watch
+
+                watch(store, settings, world)
     finally:
         store.close()
     chart = folder / "chart.svg"

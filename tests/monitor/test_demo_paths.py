@@ -54,6 +54,7 @@ def test_another_seed_is_another_world_served_and_the_same_seed_the_same(tmp_pat
     with started(out, "--format", "json", *arguments) as running:
         client = Client(running.address).open()
         assert {row["market"] for row in client.ask("/api/status").json["markets"]} == {"postal", "stash"}
+        assert [rule["owner"] for rule in client.ask("/api/rules").json] == ["demo"]
         assert "<svg" in client.ask("/trends?measure=listings&by=day").body
         running.stop(signal.SIGINT)
     other = json.loads(out.read_text(encoding="utf-8"))
