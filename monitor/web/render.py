@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from monitor.answers import clean
 from monitor.delivery.harmless import defang
@@ -54,7 +54,8 @@ def _environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     made.filters |= {
-        "figure": _figure, "rough": _rough, "share": _share, "moment": _moment, "words": _words,
+        # what a form sends back must be what it was given
+        "verbatim": escape, "figure": _figure, "rough": _rough, "share": _share, "moment": _moment, "words": _words,
         "defang": lambda text: defang(text or ""),
     }  # fmt: skip
     return made

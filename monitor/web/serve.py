@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import getpass
 import logging
 import secrets
 import socket
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -75,7 +73,7 @@ class Server:
         self.address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/{f'?token={token}' if token else ''}"
         access = Access(_Watched(settings.data_dir).now, token=token, local=getpass.getuser())
         app = build_app(
-            House(settings, Suggestions(settings.store_url), users is None), access, [*LOOPBACK, *outside],
+            House(settings, Suggestions(settings.store_url)), access, [*LOOPBACK, *outside],
             secure=bool(link and link.startswith("https://")), cookie=f"dropline-{port}",
             at_once=place.at_once, seconds=place.seconds,
         )  # fmt: skip
@@ -89,17 +87,9 @@ class Server:
         with self._socket, contextlib.suppress(KeyboardInterrupt):
             self._server.run(sockets=[self._socket])
 
-    @contextmanager
-    def in_background(self) -> Iterator[str]:
-        """Serves in a thread meanwhile; the address."""
-        thread = threading.Thread(target=lambda: asyncio.run(self._server.serve(sockets=[self._socket])), daemon=True)
-        thread.start()
-        try:
-            yield self.address
-        finally:
-            self._server.should_exit = True
-            thread.join(10)
-            self._socket.close()
+    def stop(self) -> None:
+        """Lets `run` end, from whatever thread."""
+        self._server.should_exit = True
 
 
 def _listen(place: Place) -> socket.socket:

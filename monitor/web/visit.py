@@ -21,9 +21,6 @@ from monitor.web.render import render
 from monitor.web.suggestions import Suggestions
 from monitor.web.users import Role
 
-MOST_SEEN = 200
-"""Characters of a value that a form shows again."""
-
 
 class Missing(Exception):
     """There is no such page or thing; the message says what to do instead."""
@@ -39,8 +36,6 @@ class House:
 
     settings: Settings
     suggestions: Suggestions
-    by_token: bool
-    """Whether there are no users, but the one operator with the token."""
 
     @contextmanager
     def store(self) -> Iterator[Store]:

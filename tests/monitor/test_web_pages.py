@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from alert_market import VERSION, build_crawl, build_rule, put_day, seen_by
 from command_lab import answer, call
+from lxml import etree
 from web_lab import FIRST, Client, add_users, build_data, day, serving
 
 from config.settings import Settings
@@ -182,6 +183,16 @@ def test_a_gap_is_drawn_as_a_gap(browser: Client) -> None:
     whole = draw_trend([Series("all", [(day(number), 0.0, None, None) for number in range(9)])], unit="x", days=1)
     assert lines_in(as_svg(whole)) == [9]
     assert "#e8e8e8" not in as_svg(whole)
+
+
+def test_a_chart_escapes_what_it_is_told() -> None:
+    hostile = 'x" onload="alert(1)" \'><script>alert(2)</script>&lt;'
+    lines = [Series(name, [(day(at), float(at), None, None) for at in range(5)]) for name in (hostile, "b")]
+    drawn = etree.fromstring(as_svg(draw_trend(lines, unit=hostile, days=1)).encode())
+    assert any(hostile in str(value) for one in drawn.iter() for value in one.attrib.values())
+    for one in drawn.iter():
+        assert etree.QName(one).localname in {"svg", "g", "path", "line", "text", "rect"}
+        assert not [name for name in one.attrib if name.startswith("on") or name.endswith("href") or name == "style"]
 
 
 def test_a_wrong_value_keeps_what_was_written(browser: Client) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -229,6 +230,22 @@ def test_as_text_errors_point_at_the_line(browser: Client) -> None:
     assert 'value="&lt;b&gt;"' in form.body
     assert 'name="test.spans" value="1, 2"' in form.body
     assert "kind: surge" in browser.send("/rules/draft", {**FORM, "kind": "surge", "do": "text"}).body
+
+
+def test_a_form_sends_back_what_it_was_given(browser: Client) -> None:
+    text = 'id: x\ntitle: "a\u200fb \U0001f468\u200d\U0001f469 \t <i>"\nmeasure: listings\nowner: a\ntest: {kind: down}\n'
+    page = browser.send("/rules/draft", {"text": text, "do": "edit"})
+    area = re.search(r"<textarea[^>]*>\n(.*)</textarea>", page.body, re.DOTALL)
+    assert area is not None
+    assert unescape(area[1]) == text
+    form = browser.send("/rules/draft", {"text": text, "do": "form"})
+    title = re.search(r'name="title" value="([^"]*)"', form.body)
+    assert title is not None
+    assert unescape(title[1]) == read_rule(text).title
+    tested = browser.send("/rules/draft", {"text": text, "do": "test"})
+    hidden = re.search(r'name="text" value="([^"]*)"', tested.body)
+    assert hidden is not None
+    assert unescape(hidden[1]) == text
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "text"])

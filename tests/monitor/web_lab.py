@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -136,8 +137,14 @@ def add_users(folder: Path) -> None:
 @contextmanager
 def serving(settings: Settings, **place: Any) -> Iterator[Client]:
     """The server in a thread of this process; a client that has not logged in."""
-    with Server(settings, Place(port=0, **place)).in_background() as address:
-        yield Client(address)
+    server = Server(settings, Place(port=0, **place))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield Client(server.address)
+    finally:
+        server.stop()
+        thread.join(20)
 
 
 @dataclass
