@@ -34,6 +34,7 @@ from index.elastic.packs import (
     COUNTED,
     SOURCE_FIELDS,
     Growing,
+    Numbers,
     Pack,
     Tally,
     agrees,
@@ -109,7 +110,7 @@ class Counting:
             return self._add_up(version, whole, where, by, of, grouping)
         if not where.crawl and self._is_few(index, where):
             return self._page(index, where, by, of)
-        tally = Tally(where, by, of)
+        tally = Tally(where, by, of, self._numbers(version, of))
         for crawl, pack in self._iter_packs(version, where, by, of, whole, cut):
             tally.add(crawl, pack)
         return tally.result()
@@ -126,11 +127,15 @@ class Counting:
             return
         here = [[crawl for crawl in sorted(some) if crawl in weights] for some in crawls]
         packs = self._iter_whole(version, where, by, of, [crawl for some in here for crawl in some], weights)
+        numbers = self._numbers(version, of)
         for found in here:
-            tally = Tally(where, by, of)
+            tally = Tally(where, by, of, numbers)
             for crawl, pack in islice(packs, len(found)):
                 tally.add(crawl, pack)
             yield tally.result()
+
+    def _numbers(self, version: str, of: Distinct) -> Numbers:
+        return self._look.once(("numbers", version, of), Numbers)
 
     def _is_few(self, index: str, where: Filter) -> bool:
         found = checked(dict(self.client.search(

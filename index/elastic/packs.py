@@ -10,6 +10,7 @@ odds that any two are taken for one are 3 in a million. Beside the columns stand
 
 from __future__ import annotations
 
+import math
 import zlib
 from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -38,6 +39,8 @@ Columns = list[list[Any]]
 """Values of FIELDS (lists as tuples), then listing, offer, mark: a list for each, of one length."""
 Whole = NDArray[Any]
 Group = tuple[str | None, ...]
+_MOST_CODES = 10_000
+"""Codes up to which a flag for each is quicker than sorting."""
 _UP = 32
 _MOST_PAIRS = 4_000_000
 """Pairs of group and thing that are held before they are brought down to the distinct ones."""
@@ -245,13 +248,23 @@ def agrees(pack: Pack, where: Filter, rows: int, marks: float) -> bool:
     return int(mask.sum()) == rows and float(pack.marks[mask].sum(dtype=np.uint64)) == marks
 
 
-class _Numbers:
-    """Hashes numbered as they come."""
+class Numbers:
+    """Hashes numbered as they come, for tallies of the same kind of thing."""
 
     def __init__(self) -> None:
         self._hashes = np.zeros(0, dtype=np.uint64)
-        self._numbers = np.zeros(0, dtype=np.int64)
+        self._numbers = np.zeros(0, dtype=np.int32)
         """Of the hashes, which stand in order."""
+        self._of_crawl: dict[str, tuple[int, NDArray[np.int32]]] = {}
+        """With a checksum of the hashes: a pack made anew may have them in another order."""
+
+    def of_crawl(self, crawl: str, hashes: Whole) -> Whole:
+        """The numbers of all that a crawl's pack holds, looked up once."""
+        check = zlib.crc32(hashes.tobytes())
+        known = self._of_crawl.get(crawl)
+        if known is None or known[0] != check or len(known[1]) != len(hashes):
+            known = self._of_crawl[crawl] = check, self.of(hashes)
+        return known[1]
 
     def of(self, hashes: Whole) -> Whole:
         """The numbers of distinct hashes."""
@@ -262,7 +275,7 @@ class _Numbers:
         if not there.all():
             new = np.sort(hashes[~there])
             at = np.searchsorted(self._hashes, new)
-            fresh = np.arange(len(self._hashes), len(self._hashes) + len(new))
+            fresh = np.arange(len(self._hashes), len(self._hashes) + len(new), dtype=np.int32)
             self._hashes, self._numbers = np.insert(self._hashes, at, new), np.insert(self._numbers, at, fresh)
             places = np.searchsorted(self._hashes, hashes)
         return self._numbers[places]
@@ -271,12 +284,11 @@ class _Numbers:
 class Tally:
     """Distinct things by group over many packs."""
 
-    def __init__(self, where: Filter, by: Sequence[str], of: Distinct) -> None:
-        self._where, self._by, self._of = where, by, of
+    def __init__(self, where: Filter, by: Sequence[str], of: Distinct, numbers: Numbers) -> None:
+        self._where, self._by, self._of, self._things = where, by, of, numbers
         self._numbers: dict[Group, int] = {}
         self._counts: list[tuple[Group, int]] = []
         self._in_order, self._last = True, ""
-        self._things = _Numbers()
         self._pairs: list[Whole] = []
         """The number of a group, 32 bits up, and that of a thing seen in it."""
         self._held = 0
@@ -301,8 +313,7 @@ class Tally:
             keys = keys * max(len(labels), 1) + values
             options.append(labels)
         things, hashes, known = self._identify(pack, rows)
-        present = _distinct(keys)
-        keys = np.searchsorted(present, keys)
+        present, keys = _renumber(keys, math.prod(max(len(labels), 1) for labels in options))
         groups = [_group(key, options) for key in present.tolist()]
         keys, things = keys[known], things[known]
         if "crawl" in self._by:  # no other pack has anything to say about these groups
@@ -312,7 +323,8 @@ class Tally:
             return
         numbers = np.array(
             [self._numbers.setdefault(group, len(self._numbers)) for group in groups], dtype=np.int64)
-        self._pairs.append(numbers[keys] << _UP | self._things.of(hashes)[things])
+        mine = self._things.of(hashes) if self._of == "vendor" else self._things.of_crawl(crawl, hashes)
+        self._pairs.append(numbers[keys] << _UP | mine[things])
         self._held += len(keys)
         if self._held > _MOST_PAIRS:
             self._fold()
@@ -354,6 +366,16 @@ def _distinct(numbers: Whole) -> Whole:
     np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
     found: Whole = ordered[new]
     return found
+
+
+def _renumber(codes: Whole, size: int) -> tuple[Whole, Whole]:
+    """The distinct ones of codes below a size, ascending, and each code's place among them."""
+    if size > _MOST_CODES:
+        present = _distinct(codes)
+        return present, np.searchsorted(present, codes)
+    there = np.zeros(size, dtype=bool)
+    there[codes] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[codes]
 
 
 def _spread(rows: Whole, keys: Whole, codes: Whole, labels: Sequence[tuple[str, ...]]) -> tuple[

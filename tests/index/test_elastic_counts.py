@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from index.columns import COUNT_FIELDS
 from index.content import sort_groups
 from index.elastic.documents import read_pack_document
 from index.elastic.mappings import pack_index
-from index.elastic.packs import FIELDS, Growing, Pack, Tally, agrees, dump_pack, load_pack
+from index.elastic.packs import FIELDS, Growing, Numbers, Pack, Tally, agrees, dump_pack, load_pack
 from index.elastic.store import ElasticStore
 from index.packed import load_column
 from index.sqlite.store import SqliteStore
@@ -170,7 +171,7 @@ def build_pack(rows: list[Row]) -> Pack:
 @settings(max_examples=150, deadline=None)
 def test_a_pack_counts_as_a_plain_loop_does(rows: list[Row], by: list[str], of: Distinct) -> None:
     halves = {"c1": rows[: len(rows) // 2], "c2": rows[len(rows) // 2 :]}
-    tally = Tally(Filter(), by, of)
+    tally = Tally(Filter(), by, of, Numbers())
     right: dict[tuple[Any, ...], set[tuple[str, str]]] = {}
     for crawl, half in halves.items():
         pack = build_pack(half)
@@ -246,3 +247,12 @@ def test_sets_of_crawls_are_counted_one_after_the_other(stores: tuple[ElasticSto
             expected = [stores[1].count_distinct(where.model_copy(update={"crawl": some}), by, "offer") for some in sets]
             for store in stores:
                 assert list(store.count_each(where, sets, by, "offer")) == expected
+
+
+def test_a_pack_made_anew_within_one_look_is_numbered_anew() -> None:
+    numbers = Numbers()
+    hashes = np.array([9, 3, 7, 2**63], dtype=np.uint64)
+    first = numbers.of_crawl("a", hashes)
+    assert numbers.of_crawl("a", hashes[::-1].copy()).tolist() == first[::-1].tolist()
+    assert numbers.of_crawl("b", hashes[1:3].copy()).tolist() == first[1:3].tolist()
+    assert sorted({*first.tolist(), *numbers.of(np.array([1, 7], dtype=np.uint64)).tolist()}) == [0, 1, 2, 3, 4]
