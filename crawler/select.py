@@ -16,6 +16,7 @@ from w3lib.encoding import html_to_unicode
 
 from config.errors import UsageError
 from crawler.market import Selector
+from crawler.paths import compile_path
 
 Tree: TypeAlias = html.HtmlElement
 
@@ -28,12 +29,8 @@ _BLOCKS = frozenset(
 )
 _HIDDEN = frozenset({"script", "style", "noscript", "template", "head", "title"})
 _TRANSLATOR = HTMLTranslator()
-_REGEXP = {"re": "http://exslt.org/regular-expressions"}
 _GROUPED = re.compile(r"[+]?\d{1,3}(?:[ ,.'’]\d{3})+|[+]?\d+")
 _REAL = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
-
-
-_SPACE = re.compile(r"\s+")
 
 
 def squeeze(text: str) -> str:
@@ -54,7 +51,7 @@ def _walk(element: Tree, pieces: list[str]) -> None:
 
     def put(text: str | None, keep: bool) -> None:
         if text:
-            pieces.append(text if keep else _SPACE.sub(" ", text))
+            pieces.append(text if keep else text.replace("\n", " "))
 
     def enter(node: Tree, keep: bool) -> None:
         keep = keep or _is_preformatted(node)
@@ -167,8 +164,7 @@ class Compiled:
                 path = selector.xpath
                 if path is None and selector.css is not None:
                     path = _TRANSLATOR.css_to_xpath(selector.css, prefix="descendant-or-self::")
-                regexp = "re:" in (path or "")  # costs something with every call
-                self._find = etree.XPath(path or "", namespaces=_REGEXP if regexp else None, regexp=regexp)
+                self._find = compile_path(path or "")
             except (etree.XPathError, SyntaxError, ValueError) as error:
                 written = selector.css or selector.xpath
                 raise UsageError(f"{written!r} is not a selector ({error}).", remedy="Correct it there.") from error

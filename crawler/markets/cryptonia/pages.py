@@ -8,11 +8,18 @@ from typing import NamedTuple
 
 from crawler.items import Listing, Offer, Page
 from crawler.pages import PageObject
+from crawler.paths import compile_path
 from crawler.select import Tree, lines_of, parse_count, squeeze, text_of
 
 _TIER = re.compile(r"([\d,. ]*\d)\s+(.+?)\s+or more:?")
 _STOCK = re.compile(r"[\d,.]*\d")
 _WORLD = "Worldwide"
+_DATA = compile_path("//div[@class='product_data']")
+_IN_STOCK = compile_path("//div[@class='product_data'][normalize-space(label) = 'In stock:']/span[1]")
+_TYPE = compile_path("//div[@class='product_data'][normalize-space(label) = 'Listing Type:']/span")
+_CATEGORIES = compile_path("//div[@class='chksubcats']//a")
+_BOXES = compile_path("//div[starts-with(@id, 'prod_')]")
+_PRICES = compile_path("./span[contains(@class, 'lgtext')]")
 
 
 class _Frame(NamedTuple):
@@ -36,12 +43,12 @@ class Pages(PageObject):
         if node.tag == "tr":
             return None
         offers = []
-        for block in node.xpath("//div[@class='product_data']"):
+        for block in _DATA(node):
             label = text_of(block[0]) if len(block) else ""
             tier = _TIER.fullmatch(label)
             if label != "Price:" and tier is None:
                 continue
-            prices = block.xpath("./span[contains(@class, 'lgtext')]")
+            prices = _PRICES(block)
             price, _, unit = text_of(prices[0]).partition("/") if prices else ("", "", "")
             if not price:
                 unread["offer.price"] += 1
@@ -69,8 +76,8 @@ class Pages(PageObject):
 
 def _read_frame(root: Tree) -> _Frame:
     named, _, rest = next((text_of(head) for head in root.iter("h2")), "").rpartition(" Products")
-    known = (squeeze(link.text or "") for link in root.xpath("//div[@class='chksubcats']//a"))
-    boxes = {box.get("id").removeprefix("prod_"): box for box in root.xpath("//div[starts-with(@id, 'prod_')]")}
+    known = (squeeze(link.text or "") for link in _CATEGORIES(root))
+    boxes = {box.get("id").removeprefix("prod_"): box for box in _BOXES(root)}
     return _Frame(root, (named,) if not rest and named in known else (), boxes)
 
 
@@ -85,7 +92,7 @@ def _with_box(listing: Listing, box: Tree) -> Listing:
 
 def _stock(tree: Tree, unread: Counter[str]) -> int | None:
     """Packages in stock, of '17 112g' (number and unit)."""
-    stated = tree.xpath("//div[@class='product_data'][normalize-space(label) = 'In stock:']/span[1]")
+    stated = _IN_STOCK(tree)
     if not stated:
         return None
     found = _STOCK.match(text_of(stated[0]))
@@ -96,5 +103,5 @@ def _stock(tree: Tree, unread: Counter[str]) -> int | None:
 
 
 def _is_digital(tree: Tree) -> bool:
-    kinds = tree.xpath("//div[@class='product_data'][normalize-space(label) = 'Listing Type:']/span")
+    kinds = _TYPE(tree)
     return bool(kinds) and "Digital" in text_of(kinds[0])

@@ -6,8 +6,12 @@ import re
 
 from crawler.items import Listing, Page
 from crawler.pages import PageObject
+from crawler.paths import compile_path
 from crawler.select import Tree, parse_count, text_of
 
+_OPTIONS = compile_path("//tr[.//input[@name='shippingOption']]")
+_RATINGS = compile_path("//div[@class='viewProduct']//div[@class='ratings']")
+_RATING = compile_path(".//td[contains(@class, 'ratingText')]")
 _MORE = re.compile(r"And ([\d,. ]*\d) more rating", re.IGNORECASE)
 
 
@@ -17,7 +21,7 @@ class Pages(PageObject):
     def adjust(self, listing: Listing, node: Tree, page: Page) -> Listing | None:
         if listing.seen_on != "detail":
             return listing
-        rows = node.xpath("//tr[.//input[@name='shippingOption']]")
+        rows = _OPTIONS(node)
         shipping = dict.fromkeys(filter(None, map(_shipping, rows)))
         return listing.model_copy(update={"shipping": tuple(shipping), "feedback": _count_ratings(node)})
 
@@ -30,9 +34,9 @@ def _shipping(row: Tree) -> str:
 
 def _count_ratings(tree: Tree) -> int | None:
     """Ratings of the product; None where the page shows no list of them. Their text and age are not read."""
-    blocks = tree.xpath("//div[@class='viewProduct']//div[@class='ratings']")
+    blocks = _RATINGS(tree)
     if not blocks:
         return None
-    shown = len(blocks[0].xpath(".//td[contains(@class, 'ratingText')]"))
+    shown = len(_RATING(blocks[0]))
     more = _MORE.search(text_of(blocks[0].getparent()))
     return shown + ((parse_count(more.group(1)) or 0) if more else 0)
