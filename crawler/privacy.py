@@ -13,7 +13,9 @@ import re
 import secrets
 import unicodedata
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
 from config.errors import UsageError
 from crawler.items import Listing, Offer, digest_id
@@ -30,6 +32,9 @@ _DIGITS = 20
 _PLACEHOLDER = re.compile(rf"(\[(?:{'|'.join(CLASSES)})\])")
 _ROUNDS = 6
 _CACHED_LENGTH = 400
+_SHORT = 60
+REMEMBERED = 20_000_000
+"""Characters of listings' texts a Masker keeps, as written and masked: 20 MB, 40 of Cyrillic."""
 
 
 def mask(text: str, vendor: str | None = None) -> str:
@@ -44,6 +49,10 @@ def mask(text: str, vendor: str | None = None) -> str:
 
 
 def _mask(text: str, vendor: str | None) -> str:
+    return _mask_short(text, vendor) if len(text) <= _SHORT else _mask_rounds(text, vendor)
+
+
+def _mask_rounds(text: str, vendor: str | None) -> str:
     # what follows a masked stretch may stand free now: repeat until nothing changes, which makes it idempotent
     for _ in range(_ROUNDS):
         if "[" not in text:
@@ -86,8 +95,9 @@ def _look(text: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((*view.span(start, end), name) for name, start, end in find_hits(view, read_clues(view.text)))
 
 
-# prices, quantities and places come again and again, whoever sells
+# prices, quantities and places come again and again, whoever sells, and most often from the same
 _look_cached = lru_cache(maxsize=8_192)(_look)
+_mask_short = lru_cache(maxsize=16_384)(_mask_rounds)
 
 
 def is_pseudonym(text: str) -> bool:
@@ -161,11 +171,16 @@ def _make_key(path: Path) -> None:
 
 
 class Masker:
-    """Masks whole listings with one vendor key. `kid` is the key's short id (`build_kid`)."""
+    """Masks whole listings with one vendor key. `kid` is the key's short id (`build_kid`).
+
+    What a listing's texts became is remembered, up to `REMEMBERED` characters: from crawl to crawl most come again.
+    """
 
     def __init__(self, kid: str, key: bytes) -> None:
         self.kid, self._key = kid, key
         self._known: dict[tuple[str, str], str] = {}
+        self._masked: dict[tuple[str | None, _Texts], _Texts] = {}
+        self._remembered = 0
 
     def pseudonym(self, market: str, name: str) -> str:
         """The vendor's pseudonym; a pseudonym is returned as it is."""
@@ -182,30 +197,46 @@ class Masker:
         vendor = listing.vendor or None
         if vendor is not None and (not vendor.strip() or is_pseudonym(vendor)):
             vendor = None
-
-        def clean(text: str) -> str:
-            return _mask(text, vendor)
-
-        def clean_all(texts: tuple[str, ...]) -> tuple[str, ...]:
-            return tuple(_mask(text, vendor) for text in texts)
-
-        def optional(text: str | None) -> str | None:
-            return text and _mask(text, vendor)
-
+        masked = self._mask_texts(_Texts._make(_read_texts(listing)), vendor)
         return listing.model_copy(
             update={
+                **masked._asdict(),
                 "listing": _mask_id(listing.market, listing.listing, vendor),
-                "title": clean(listing.title),
-                "description": clean(listing.description),
-                "category": clean_all(listing.category),
                 "vendor": None if not listing.vendor else self.pseudonym(listing.market, listing.vendor),
-                "ships_from": optional(listing.ships_from),
-                "ships_to": clean_all(listing.ships_to),
-                "ships_except": clean_all(listing.ships_except),
-                "shipping": clean_all(listing.shipping),
-                "offers": tuple(_mask_offer(offer, vendor) for offer in listing.offers),
+                "offers": tuple([_mask_offer(offer, vendor) for offer in listing.offers]),
             }
         )
+
+    def _mask_texts(self, texts: _Texts, vendor: str | None) -> _Texts:
+        known = self._masked.get((vendor, texts))
+        if known is None:
+            known = _Texts._make([_mask_all(text, vendor) for text in texts])
+            size = 2 * (len(texts.title) + len(texts.description)) + 1_000  # the short ones and the entry itself
+            if self._remembered + size <= REMEMBERED:  # of a market larger than that a part is better than the latest
+                self._remembered += size
+                self._masked[vendor, texts] = known
+        return known
+
+
+class _Texts(NamedTuple):
+    """The texts of a listing that belong to no offer."""
+
+    title: str
+    description: str
+    category: tuple[str, ...]
+    ships_from: str | None
+    ships_to: tuple[str, ...]
+    ships_except: tuple[str, ...]
+    shipping: tuple[str, ...]
+
+
+_read_texts = attrgetter(*_Texts._fields)
+
+
+def _mask_all(texts: str | tuple[str, ...] | None, vendor: str | None) -> str | tuple[str, ...] | None:
+    if isinstance(texts, tuple):
+        return tuple([_mask(text, vendor) for text in texts])
+    return texts and _mask(texts, vendor)
 
 
 def _mask_offer(offer: Offer, vendor: str | None) -> Offer:

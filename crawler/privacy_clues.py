@@ -16,6 +16,7 @@ LONG = 25
 """Letters and digits from which a word may be a key."""
 _MAIL, _LINKS, _SPOKEN = frozenset(MAIL_HOSTS), frozenset(LINK_HOSTS), frozenset(DIGITS)
 _MESSENGER = frozenset(_WORD.findall(word)[0] for word in (*MESSENGERS, *WORDS_FOR_CONTACT))
+_HEX = "0123456789abcdef"
 _NORTH_SOUTH, _EAST_WEST = "ns", "ew"
 _TELLING = _MAIL | _LINKS | _SPOKEN | _MESSENGER
 
@@ -35,7 +36,7 @@ class Clues:
     longest: int
     """Letters and digits of the longest word."""
     fours: bool
-    """As many words of four as a fingerprint has."""
+    """As many words of four as a fingerprint has, and hexadecimal ones among them."""
     long_numbers: int
     """Words with a digit in them, of two characters and more."""
     compass: bool
@@ -56,7 +57,7 @@ def read_clues(text: str) -> Clues:
         messenger=not telling.isdisjoint(_MESSENGER),
         spoken=not telling.isdisjoint(_SPOKEN) and sum(word in _SPOKEN for word in words) >= 7,
         longest=max(lengths, default=0),
-        fours=lengths.count(4) >= 9,
+        fours=lengths.count(4) >= 9 and sum(len(word) == 4 and not word.strip(_HEX) for word in words) >= 8,
         long_numbers=sum(len(word) > 1 for word in numbers),
         compass=len(numbers) >= 3 and _shows(_NORTH_SOUTH, joined, words) and _shows(_EAST_WEST, joined, words),
         digits=sum(map(str.isdecimal, joined)),

@@ -77,6 +77,8 @@ _URI_WALLET = re.compile(
 )
 
 _PHONE = re.compile(r"(?<![\w.,])(?:\+\s?|00)?\(?[\doilзб](?:[\s().\-–—_/]{0,3}[\doilзб]){6,14}(?!\w)")
+_SIX_DIGITS = re.compile(r"\d(?:[\s().\-–—_/oilзб]{0,60}\d){5}")
+"""Within every match of `_PHONE` that has the digits of a number, and quicker to find."""
 _PHONE_CUE = re.compile(
     r"(?:phone|tel|teл|teлeфoн\w*|call|sms|whats\w*|bat\w*|boтc\w*|baцaп|viber|baйбep|moб\w*|пoзв\w*|звoн\w*|hoмep\w*|cell|mobile|signal|cигнaл|number)\W{0,6}(?:\w{1,8}\W{1,3})?$"
 )
@@ -214,7 +216,7 @@ def _is_odd(part: str) -> bool:
 
 
 def _phones(text: str, clues: Clues) -> Iterator[Hit]:
-    for match in _PHONE.finditer(text) if clues.digits >= 6 else ():
+    for match in _PHONE.finditer(text) if clues.digits >= 6 and _SIX_DIGITS.search(text) else ():
         written = match.group()
         start, end = match.span()
         if sum(char.isdecimal() for char in written) < 6 or _DATE.search(written):

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 
 _LOOKALIKES = dict(
     zip("авеёкмнорстухіїѕјһԁԛԝɡзӏαοενρτυκιѵ", "abeekmhopctyxiisjhdqwgзlaoevptukiv", strict=True)  # Cyrillic, Greek
@@ -43,18 +45,21 @@ def fold(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """`text` is what is searched; `starts`/`ends` give each character's place in the original (None: the same place).
-    `cased` is the same with the original case (wallet addresses differ in it)."""
+    """`text` is what is searched; `cased` is the same with the original case (wallet addresses differ in it)."""
 
     text: str
     cased: str
-    starts: list[int] | None = None
-    ends: list[int] | None = None
+    stretches: tuple[tuple[int, int, int], ...] = ()
+    """In the view's order: where one begins, where in the original, and the end there of what a sign stands for (0: its
+    characters are the original's). None: every character is in its own place."""
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        if self.starts is None or self.ends is None:
-            return start, end
-        return self.starts[start], self.ends[end - 1]
+        """The stretch of the original."""
+        return (self._place(start)[0], self._place(end - 1)[1]) if self.stretches else (start, end)
+
+    def _place(self, index: int) -> tuple[int, int]:
+        begin, place, end = self.stretches[bisect_right(self.stretches, index, key=itemgetter(0)) - 1]
+        return (place, end) if end else (place + index - begin, place + index - begin + 1)
 
 
 _SIGN = re.compile(
@@ -63,55 +68,52 @@ _SIGN = re.compile(
     r"|(?<=\w)\s(?P<at_word>at|coбaka)\s(?=[\w-]{2,40}(?:\.(?:com|net|org|ru|onion|info|ua|kz|by|me|ch|de)(?!\w)|\W{1,2}(?:dot|toчka)\W))"
     r"|(?<=\w)\s(?P<dot_word>dot|toчka)\s(?=[a-z]{2,10}(?!\w)|[a-z]{2,16}\sdot\s)"
 )
-_SIGN_HINT = re.compile(r"[\[({<|*]\s?(?:@|at|a|coб|et|эt|\.|d[o0]t|toч|pun)\s?|\s(?:at|coбaka|dot|toчka)\s")
+_SIGN_HINTS = (
+    re.compile(r"[\[({<|*]\s?(?:@|at|a|coб|et|эt|\.|d[o0]t|toч|pun)\s?"), re.compile(r"\s(?:at|coбaka|dot|toчka)\s")
+)  # fmt: skip
+"""Two, as each begins with signs that are quickly looked for."""
 _SPACED = re.compile(
     r"(?<![^\s(\[«\"':])(?:\S ){3,}\S(?![^\W_])"  # every character apart
     r"|(?<![^\W_])(?:[^\W_]([-._*|~·•]))(?:[^\W_]\1){2,}[^\W_](?![^\W_])"  # or by one and the same mark
 )
-_APART = re.compile(r" \S \S |([-._*|~·•])[^\W_]\1[^\W_]")
-"""Within every match of `_SPACED`, and quicker to find."""
+_APART = re.compile(r" \S \S "), re.compile(r"([-._*|~·•])[^\W_]\1[^\W_]")
+"""One of them is within every match of `_SPACED`, and quicker to find."""
 _JOINER = re.compile("[\ufe0e\ufe0f\u20e3\u200b-\u200d\u2060\ufeff\u00ad]")
 
 
 def build_view(text: str, folded: str) -> View:
     """The view of a text; `folded` is `fold(text)`. Linear in its length."""
     edits: list[tuple[int, int, str]] = []  # stretches of `folded` and what stands for them
-    if _SIGN_HINT.search(folded):
+    if any(hint.search(folded) for hint in _SIGN_HINTS):
         edits.extend(
             (*match.span(), "@" if match.lastgroup in {"at", "at_word"} else ".") for match in _SIGN.finditer(folded)
         )
-    if _APART.search(folded):
+    if any(apart.search(folded) for apart in _APART):
         for match in _SPACED.finditer(folded):
             edits.extend((place, place + 1, "") for place in range(match.start() + 1, match.end(), 2))
-    if _JOINER.search(folded):
+    if not folded.isascii() and _JOINER.search(folded):
         edits.extend((match.start(), match.end(), "") for match in _JOINER.finditer(folded))
     if not edits:
         return View(folded, text)
     chars: list[str] = []
     cased: list[str] = []
-    starts: list[int] = []
-    ends: list[int] = []
-    place = 0
-    for left, right, sign in sorted(edits):
+    stretches: list[tuple[int, int, int]] = []
+    place, length = 0, 0
+    for left, right, sign in sorted([*edits, (len(folded), len(folded), "")]):
         if left < place:
             continue
-        for index in range(place, left):
-            chars.append(folded[index])
-            cased.append(text[index])
-            starts.append(index)
-            ends.append(index + 1)
+        if left > place:
+            stretches.append((length, place, 0))
+            chars.append(folded[place:left])
+            cased.append(text[place:left])
+            length += left - place
         if sign:
+            stretches.append((length, left, right))
             chars.append(sign)
             cased.append(sign)
-            starts.append(left)
-            ends.append(right)
+            length += 1
         place = right
-    for index in range(place, len(folded)):
-        chars.append(folded[index])
-        cased.append(text[index])
-        starts.append(index)
-        ends.append(index + 1)
-    return View("".join(chars), "".join(cased), starts, ends)
+    return View("".join(chars), "".join(cased), tuple(stretches))
 
 
 _LEET = str.maketrans(
