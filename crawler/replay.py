@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from config.collection import no_collection
 from config.errors import InputError
 from crawler.encryption import Identities
 from crawler.items import (
@@ -84,6 +85,34 @@ def _digest_paths(paths: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
+@no_collection()
+def _gather(
+    pages: Iterable[ParsedFile], progress: Callable[[ParsedFile], None] | None
+) -> tuple[dict[str, Listing], dict[PageOutcome, int], dict[str, int]]:
+    """Each listing once, with all that was seen of it; pages by outcome; what was dropped, by reason."""
+    found: dict[str, Listing] = {}
+    counts: dict[PageOutcome, int] = {}
+    dropped: dict[str, int] = {}
+    for parsed in pages:
+        if progress is not None:
+            progress(parsed)
+        if parsed.outcome is None:
+            dropped["page not readable"] = dropped.get("page not readable", 0) + 1
+            continue
+        counts[parsed.outcome] = counts.get(parsed.outcome, 0) + 1
+        for name, count in parsed.unread:
+            dropped[f"unread {name}"] = dropped.get(f"unread {name}", 0) + count
+        for listing in parsed.items:
+            before = found.get(listing.listing)
+            if before is None:
+                found[listing.listing] = listing
+            elif listing.seen_on == "detail":
+                found[listing.listing] = fill(listing, before)
+            else:
+                found[listing.listing] = fill(before, listing)
+    return found, counts, dropped
+
+
 def replay_saved(
     market: Market | str,
     paths: Sequence[Path],
@@ -121,27 +150,10 @@ def replay_saved(
         if crawl.finished is not None:
             return crawl, listings
         path.unlink()  # an interrupted replay: the pages are all here, so it begins anew
-    found: dict[str, Listing] = {}
-    counts: dict[PageOutcome, int] = {}
-    dropped: dict[str, int] = {}
     saved = iter_saved_pages(paths, identities)
-    for parsed in parse_saved(record, saved, masker=masker, observed_at=observed_at, crawl=ident, page_object=reader):
-        if progress is not None:
-            progress(parsed)
-        if parsed.outcome is None:
-            dropped["page not readable"] = dropped.get("page not readable", 0) + 1
-            continue
-        counts[parsed.outcome] = counts.get(parsed.outcome, 0) + 1
-        for name, count in parsed.unread:
-            dropped[f"unread {name}"] = dropped.get(f"unread {name}", 0) + count
-        for listing in parsed.items:
-            before = found.get(listing.listing)
-            if before is None:
-                found[listing.listing] = listing
-            elif listing.seen_on == "detail":
-                found[listing.listing] = fill(listing, before)
-            else:
-                found[listing.listing] = fill(before, listing)
+    found, counts, dropped = _gather(
+        parse_saved(record, saved, masker=masker, observed_at=observed_at, crawl=ident, page_object=reader), progress
+    )
     with CrawlLog(data_dir / "logs", begun) as log:
         log.append(found.values())
         finished = begun.model_copy(

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter
 
+from config.collection import no_collection
 from crawler.items import Crawl, Listing, Offer
 from extract.flags import price_flags
 from extract.found import FoundPrice, FoundQuantity
@@ -21,7 +22,7 @@ from extract.gazetteer import load_gazetteer
 from extract.money import MINOR_DIGITS, parse_price, to_minor
 from extract.numbers import parse_quantity
 from extract.observation import Flag, Kind, Observation, Span, Stash, Unit, build_offer_id
-from extract.pipeline import BATCH, Extractor, no_collection
+from extract.pipeline import BATCH, Extractor
 from extract.pipeline import CACHE as READINGS
 from extract.reading import Mention, QuantityMention, Reading
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -16,6 +14,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 import extract.components
+from config.collection import no_collection
 from extract.compose import build_reading
 from extract.found import FIELDS, KEY, FieldSpan, Found
 from extract.reading import Reading
@@ -69,19 +68,6 @@ def build_nlp(tables: Path, vocabulary: Vocabulary) -> Language:
     for name in COMPONENTS:
         nlp.add_pipe(name, config={"tables": str(tables)} if name in WITH_TABLES else {})
     return nlp
-
-
-@contextmanager
-def no_collection() -> Iterator[None]:
-    """Python's cyclic garbage collector rests, for one batch or while tables are read: it would walk over the
-    vocabulary again and again (a fifth of the time) and find nothing, since Docs die by reference count."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 class Extractor:

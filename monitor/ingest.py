@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from config.collection import no_collection
 from config.errors import StoreError
 from config.settings import Settings
 from crawler.coverage import neighbour_coverage
@@ -96,10 +97,11 @@ class Ingester:
         with self._state() as state:
             for batch in _batches(listings, BATCH):
                 unknown: list[Sighting] = []
-                observations = list(
-                    self.builder.build(batch, crawl, lambda *read, found=unknown: found.extend(find_unknown(*read)))
-                )
-                self._write(observations)
+                with no_collection():
+                    observations = list(
+                        self.builder.build(batch, crawl, lambda *read, found=unknown: found.extend(find_unknown(*read)))
+                    )
+                    self._write(observations)
                 offers.update(one.offer for one in observations)
                 self.report.listings += len(batch)
                 if state is not None:
