@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
 
@@ -147,20 +148,34 @@ def replay(
     observed_at: Annotated[
         str | None, typer.Option(help="When they were saved (ISO 8601); default: the newest file's time.")
     ] = None,
+    each: Annotated[
+        bool, typer.Option("--each", help="Each path is a crawl of its own, of the time of its newest file.")
+    ] = False,
     identity: Identity = None,
 ) -> None:
-    """Saved pages (folder, zip, tar, WARC) through the same page objects into the store, as one crawl."""
+    """Saved pages (folder, zip, tar, WARC) through the same page objects into the store, as one crawl, or with `--each`
+    as one for each path: texts that come again are then read once."""
     from crawler.log import log_path
     from crawler.replay import replay_saved
     from extract.observation import CrawlOutcome
     from monitor.crawling import load_market_pages, own_identities
     from monitor.ingest import Ingester
+    from monitor.purging import PurgedMonth
     from monitor.workspace import build_masker, build_observation_builder
 
     state = current(context)
     reader = load_market_pages(state.settings, market)
-    moment = _newest(paths) if observed_at is None else _moment(observed_at)
+    if each and observed_at is not None:
+        raise UsageError("--each takes every path's own time.", remedy="Leave --observed-at out, or replay one by one.")
+    if each:
+        parts = sorted((([path], _newest([path])) for path in paths), key=itemgetter(1))
+    else:
+        parts = [(paths, _newest(paths) if observed_at is None else _moment(observed_at))]
     refused: list[str] = []
+    counts: Counter[str] = Counter()
+    crawls: list[str] = []
+    failed: list[str] = []
+    masker, identities = build_masker(state.settings), own_identities(state.settings, identity)
     with state.store() as store, progress() as bars:
         task = bars.add_task(f"replay {market}", total=None)
 
@@ -169,29 +184,43 @@ def replay(
             if page.outcome is None:
                 refused.append(f"{page.file}: {page.reason}")
 
-        done, _ = replay_saved(
-            reader.market,
-            paths,
-            masker=build_masker(state.settings),
-            observed_at=moment,
-            data_dir=state.settings.data_dir,
-            progress=seen,
-            page_object=reader,
-            identities=own_identities(state.settings, identity),
-        )
-        ingester = Ingester(store, build_observation_builder(state.settings), state.settings)
-        stored = ingester.add_log(log_path(state.settings.logs_dir, done))
-        ingester.settle()
+        ingester: Ingester | None = None
+        for files, moment in parts:
+            done, _ = replay_saved(
+                reader.market,
+                files,
+                masker=masker,
+                observed_at=moment,
+                data_dir=state.settings.data_dir,
+                progress=seen,
+                page_object=reader,
+                identities=identities,
+            )
+            # made only now: what is wrong with the files is said without waiting for the vocabulary
+            ingester = ingester or Ingester(store, build_observation_builder(state.settings), state.settings)
+            try:
+                stored = ingester.add_log(log_path(state.settings.logs_dir, done))
+            except PurgedMonth as purged:
+                if not each:
+                    raise
+                refused.append(str(purged))
+                continue
+            crawls.append(stored.id)
+            counts.update({"listings": stored.listings, **{f"{k} pages": n for k, n in stored.pages.items()}})
+            counts.update(stored.dropped)
+            if stored.outcome is CrawlOutcome.FAILED:
+                failed.append(stored.id)
+        if ingester is not None:
+            ingester.settle()
+            counts.update({"observations written": ingester.report.written, "unchanged": ingester.report.unchanged})
     for message in refused:
         note(message)
-    counts = {"crawl": stored.id, "listings": stored.listings, **{f"{k} pages": n for k, n in stored.pages.items()}}
-    counts |= stored.dropped
-    counts |= {"observations written": ingester.report.written, "unchanged": ingester.report.unchanged}
-    write_rows([{"what": name, "count": count} for name, count in counts.items()], state.form)
-    if stored.outcome is CrawlOutcome.FAILED:
+    rows = [{"what": "crawl", "count": ident} for ident in crawls]
+    write_rows([*rows, *({"what": name, "count": count} for name, count in counts.items())], state.form)
+    for ident in failed:
         note(f"Nothing on these pages could be read as {market}'s: it is kept as a failed crawl (a gap). "
-             f"`dropline parse` shows what is read from one page; `dropline forget --crawl {stored.id}` takes it out.")
-    if refused or stored.outcome is CrawlOutcome.FAILED:
+             f"`dropline parse` shows what is read from one page; `dropline forget --crawl {ident}` takes it out.")
+    if refused or failed:
         raise typer.Exit(3)
 
 
