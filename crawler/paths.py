@@ -2,7 +2,8 @@
 
 libxml2 takes `//td[b]` at its word: it collects every node of the page and looks for `td` among the children of each.
 `/descendant::td[b]` walks the page once. The two differ only where a predicate counts (`//td[1]` is the first of each
-parent), so that a step is rewritten only where each of its predicates is a truth or a place for certain.
+parent), so that a step is rewritten only where each of its predicates is a truth or a place for certain. An element is
+found by its id from the ids: there are few.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from lxml import etree
 
 _STEP = re.compile(r"//(?=(?:[^\W\d][\w.-]*|\*)\s*\[)")
 """`//name[`: without a predicate libxml2 walks once by itself."""
+_ID = re.compile(r"(?<=::)\*\[@id\s*=\s*('[^']*'|\"[^\"]*\")\](?!\s*\[)")
+"""`*[@id = 'x']`, as CSS comes out: every element would be asked, and most have no id."""
 _COUNTS = re.compile(r"(?:position|last)\s*\(")
 _COMPARED = re.compile(r"[=<>]|(?<=[\s)\]'\"])(?:and|or)(?=[\s(])")
 """Nothing binds less: where one of these stands outside all brackets, the whole is a truth."""
@@ -37,6 +40,11 @@ def hasten(path: str) -> str:
     pieces: list[str] = []
     done = 0
     for place, _ in _outside_quotes(path):
+        named = _ID.match(path, place)
+        if named is not None:
+            pieces += (path[done:place], f"*/@id[. = {named.group(1)}]/..")
+            done = named.end()
+            continue
         step = _STEP.match(path, place)
         if step is not None and all(map(_is_no_number, _predicates(path, path.index("[", place)))):
             pieces += (path[done:place], "/descendant::")

@@ -37,6 +37,9 @@ PATHS = st.one_of(
     st.lists(STEPS, min_size=1, max_size=2).map(lambda steps: "." + "".join(steps)),
     st.lists(STEPS, min_size=1, max_size=2).map(lambda steps: f"({''.join(steps)})[1]"),
     st.tuples(STEPS, STEPS).map(lambda both: f"({both[0]} | {both[1]})[last()]"),
+    STEPS.map(lambda step: f"descendant-or-self::*[@id = '1']{step}"),
+    STEPS.map(lambda step: f"{step}/descendant::*[@id='1'][p][1]"),
+    st.just("descendant::*[@id = '1']"),
 )
 
 
@@ -45,7 +48,7 @@ def nodes(depth: int) -> st.SearchStrategy[str]:
     return st.builds(
         lambda name, value, text: f"<{name}{value}>{text}</{name}>",
         st.sampled_from(["div", "p", "b"]),
-        st.sampled_from(["", " a='1'", " a='2'"]),
+        st.sampled_from(["", " a='1'", " a='2'", " id='1'"]),
         inner,
     )
 
@@ -63,6 +66,7 @@ def test_quick_paths_find_the_same(path: str, page: str) -> None:
         ("//td[b = 'Price']/following-sibling::td[1]", "/descendant::td[b = 'Price']/following-sibling::td[1]"),
         (".//a[contains(@href, 'x')]/@href", "./descendant::a[contains(@href, 'x')]/@href"),
         ("//div[@id='a']//b[not(p)][@c and @d]", "/descendant::div[@id='a']/descendant::b[not(p)][@c and @d]"),
+        ("descendant-or-self::*[@id = 'x']/p[1]", "descendant-or-self::*/@id[. = 'x']/../p[1]"),
         ("//li[preceding-sibling::*[1][self::b]]", "/descendant::li[preceding-sibling::*[1][self::b]]"),
     ],
 )
@@ -73,7 +77,8 @@ def test_steps_that_cannot_count_are_rewritten(path: str, quick: str) -> None:
 @pytest.mark.parametrize(
     "path",
     ["//td[1]", "//td[last()]", "//td[position() < 3]", "//td[count(b)]", "//td[@a + 1]", "//td[string(.)]", "//td",
-     "//@href", "//text()[. = 'a']", "//li/self::td[b]", "p[. = '//td[b]']", "//td[b - 1]", "//td[b][2]", "//td[-1]"],
+     "//@href", "//text()[. = 'a']", "//li/self::td[b]", "p[. = '//td[b]']", "//td[b - 1]", "//td[b][2]", "//td[-1]",
+     "descendant::*[@id = 'x'][1]", "p[. = \"::*[@id = 'x']\"]", "descendant::p[@id = 'x']"],
 )  # fmt: skip
 def test_steps_that_may_count_stay(path: str) -> None:
     assert hasten(path) == path
