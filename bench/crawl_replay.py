@@ -40,6 +40,7 @@ from crawler.pages import PageObject
 from crawler.privacy import Masker
 from crawler.replay import replay_saved
 from index.open import open_store
+from monitor.cli.collect import REMEMBERED
 from monitor.ingest import Ingester
 from monitor.workspace import build_observation_builder
 
@@ -92,7 +93,7 @@ def by_us(replays: list[Replay], warm: list[Replay], folder: Path, count: int) -
     """All archives as `dropline replay --each` does it, one after the other in one process; `count` listings in all.
     `warm` goes before, into a store of its own and untimed: it has every table loaded."""
     builder = build_observation_builder(Settings(data_dir=folder))
-    masker = Masker("0badcafe", b"1" * 32)
+    masker = Masker("0badcafe", b"1" * 32, remember=REMEMBERED)
 
     def run(part: list[Replay], data: Path) -> tuple[Timed, Timed, int]:
         settings, to_log, to_store = Settings(data_dir=data), Timed(), Timed()

@@ -33,8 +33,6 @@ _PLACEHOLDER = re.compile(rf"(\[(?:{'|'.join(CLASSES)})\])")
 _ROUNDS = 6
 _CACHED_LENGTH = 400
 _SHORT = 60
-REMEMBERED = 20_000_000
-"""Characters of listings' texts a Masker keeps, as written and masked: 20 MB, 40 of Cyrillic."""
 
 
 def mask(text: str, vendor: str | None = None) -> str:
@@ -173,14 +171,15 @@ def _make_key(path: Path) -> None:
 class Masker:
     """Masks whole listings with one vendor key. `kid` is the key's short id (`build_kid`).
 
-    What a listing's texts became is remembered, up to `REMEMBERED` characters: from crawl to crawl most come again.
+    `remember`: up to how many characters of listings' texts are kept with what they became, for a process that sees
+    several crawls of a market: most texts come again.
     """
 
-    def __init__(self, kid: str, key: bytes) -> None:
+    def __init__(self, kid: str, key: bytes, *, remember: int = 0) -> None:
         self.kid, self._key = kid, key
+        self._free = remember
         self._known: dict[tuple[str, str], str] = {}
         self._masked: dict[tuple[str | None, _Texts], _Texts] = {}
-        self._remembered = 0
 
     def pseudonym(self, market: str, name: str) -> str:
         """The vendor's pseudonym; a pseudonym is returned as it is."""
@@ -212,8 +211,8 @@ class Masker:
         if known is None:
             known = _Texts._make([_mask_all(text, vendor) for text in texts])
             size = 2 * (len(texts.title) + len(texts.description)) + 1_000  # the short ones and the entry itself
-            if self._remembered + size <= REMEMBERED:  # of a market larger than that a part is better than the latest
-                self._remembered += size
+            if size <= self._free:  # of a market larger than that a part is better than the latest
+                self._free -= size
                 self._masked[vendor, texts] = known
         return known
 

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from extract.pipeline import Extractor
 
 
-def build_masker(settings: Settings) -> Masker:
-    """The masker with this installation's key (made at first use, mode 0600)."""
+def build_masker(settings: Settings, *, remember: int = 0) -> Masker:
+    """The masker with this installation's key (made at first use, mode 0600); `remember` as there."""
     settings.key_path.parent.mkdir(parents=True, exist_ok=True)
     kid, key = load_or_make_key(settings.key_path)
-    return Masker(kid, key)
+    return Masker(kid, key, remember=remember)
 
 
 def rates_folder(settings: Settings) -> Path:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from monitor.crawling import Stored
     from monitor.held import Held
 
+REMEMBERED = 20_000_000
+"""Characters of texts that `replay --each` keeps with what they became when masked: 20 MB, 40 of Cyrillic."""
 Identity = Annotated[
     Path | None, typer.Option(help="File with the age secret key that opens encrypted archives.", show_default=False)
 ]
@@ -175,7 +177,8 @@ def replay(
     counts: Counter[str] = Counter()
     crawls: list[str] = []
     failed: list[str] = []
-    masker, identities = build_masker(state.settings), own_identities(state.settings, identity)
+    masker = build_masker(state.settings, remember=REMEMBERED if each else 0)
+    identities = own_identities(state.settings, identity)
     with state.store() as store, progress() as bars:
         task = bars.add_task(f"replay {market}", total=None)
 

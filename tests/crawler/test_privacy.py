@@ -48,8 +48,8 @@ def test_masking_a_listing_twice_changes_nothing() -> None:
     assert masker.mask_listing(once) == once
 
 
-def test_what_is_remembered_of_texts_is_the_sellers_own_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    masker = Masker(KID, KEY)
+def test_what_is_remembered_of_texts_is_the_sellers_own_and_bounded() -> None:
+    masker = Masker(KID, KEY, remember=100_000)
     mine, theirs = _listing(), _listing(vendor="Гашиш", listing="4712")
     first = [masker.mask_listing(one) for one in (mine, theirs)]
     assert [one.title for one in first] == ["Гашиш 1г от [vendor]", "[vendor] 1г от QuietMill"]
@@ -59,13 +59,12 @@ def test_what_is_remembered_of_texts_is_the_sellers_own_and_bounded(monkeypatch:
     seen = masker.mask_listing(again)
     assert (seen.title, seen.crawl, seen.offers) == (first[0].title, "frost-2", (Offer(price="[vendor]"),))
     assert seen.listing != again.listing
-    monkeypatch.setattr("crawler.privacy.REMEMBERED", 10_000)
-    bounded = Masker(KID, KEY)
-    for number in range(100):
+    plain, bounded = Masker(KID, KEY), Masker(KID, KEY, remember=10_000)
+    for number in [*range(100), *range(100)]:
         masked = bounded.mask_listing(_listing(title=f"{number} QuietMill"))
-        assert masked == masker.mask_listing(_listing(title=f"{number} QuietMill"))
+        assert masked == plain.mask_listing(_listing(title=f"{number} QuietMill"))
         assert masked.title == f"{number} [vendor]"
-    assert 0 < len(bounded._masked) <= 10
+    assert (len(plain._masked), len(bounded._masked)) == (0, 9)
 
 
 def test_a_listing_id_that_holds_the_name_is_hashed_without_the_key() -> None:
