@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, islice
 from pathlib import Path
 
 from config.collection import no_collection
@@ -32,6 +33,8 @@ from crawler.readings import fill
 from crawler.saved import SavedPage, iter_saved_pages
 
 __all__ = ["ParsedFile", "SavedPage", "iter_saved_pages", "parse_saved", "replay_saved"]
+
+_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,31 +88,32 @@ def _digest_paths(paths: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-@no_collection()
 def _gather(
-    pages: Iterable[ParsedFile], progress: Callable[[ParsedFile], None] | None
+    pages: Iterator[ParsedFile], progress: Callable[[ParsedFile], None] | None
 ) -> tuple[dict[str, Listing], dict[PageOutcome, int], dict[str, int]]:
     """Each listing once, with all that was seen of it; pages by outcome; what was dropped, by reason."""
     found: dict[str, Listing] = {}
     counts: dict[PageOutcome, int] = {}
     dropped: dict[str, int] = {}
-    for parsed in pages:
-        if progress is not None:
-            progress(parsed)
-        if parsed.outcome is None:
-            dropped["page not readable"] = dropped.get("page not readable", 0) + 1
-            continue
-        counts[parsed.outcome] = counts.get(parsed.outcome, 0) + 1
-        for name, count in parsed.unread:
-            dropped[f"unread {name}"] = dropped.get(f"unread {name}", 0) + count
-        for listing in parsed.items:
-            before = found.get(listing.listing)
-            if before is None:
-                found[listing.listing] = listing
-            elif listing.seen_on == "detail":
-                found[listing.listing] = fill(listing, before)
-            else:
-                found[listing.listing] = fill(before, listing)
+    for first in pages:
+        with no_collection():  # not for all of them at once: whoever shows the progress leaves cycles
+            for parsed in chain((first,), islice(pages, _AT_ONCE - 1)):
+                if progress is not None:
+                    progress(parsed)
+                if parsed.outcome is None:
+                    dropped["page not readable"] = dropped.get("page not readable", 0) + 1
+                    continue
+                counts[parsed.outcome] = counts.get(parsed.outcome, 0) + 1
+                for name, count in parsed.unread:
+                    dropped[f"unread {name}"] = dropped.get(f"unread {name}", 0) + count
+                for listing in parsed.items:
+                    before = found.get(listing.listing)
+                    if before is None:
+                        found[listing.listing] = listing
+                    elif listing.seen_on == "detail":
+                        found[listing.listing] = fill(listing, before)
+                    else:
+                        found[listing.listing] = fill(before, listing)
     return found, counts, dropped
 
 
