@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from decimal import Decimal
 from functools import lru_cache
-from importlib.resources import files
 from itertools import product
+from pathlib import Path
 from typing import NamedTuple
 
 from config.errors import InputError
@@ -36,7 +36,7 @@ class CurrencyName(NamedTuple):
 
 
 def _rows(name: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    text = (files("extract") / "vocab" / name).read_text(encoding="utf-8")
+    text = (Path(__file__).parent / "vocab" / name).read_text(encoding="utf-8")
     reader = csv.DictReader(text.splitlines())
     if tuple(reader.fieldnames or ()) != columns:
         raise InputError(f"The table must have the columns {', '.join(columns)}.", file=name, line=1)

@@ -97,8 +97,8 @@ def _iter_names(places: Gazetteer) -> Iterator[tuple[str, str, str, int, bool, b
         else:
             # `city` names are written by hand and safe; countries and areas always need a word about shipping
             weight = 1_000_000 if kind == "city" else 0
-            settled = "settlement" if code[:2] in NEAR else "far"
-            yield name, code, settled if kind == "city" else kind, weight, False, name in capitals
+            settled = "settlement" if code[:2] in NEAR or kind == "outpost" else "far"
+            yield name, code, settled if kind in ("city", "outpost") else kind, weight, False, name in capitals
     for name in read_words("codes-lower"):
         code = _CODE_NAMES.get(name.upper(), name.upper())
         yield name, code, "area" if code in ("EU", "WORLD") else "country", 0, False, False

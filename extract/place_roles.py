@@ -21,6 +21,8 @@ class Hit(NamedTuple):
     end: int
     short: bool
     """Written as a short code in capitals (`UK`, `NL`)."""
+    capital: bool = False
+    """Its first letter is one."""
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
@@ -82,7 +84,7 @@ _SERVICE = re.compile(r"\b(?:reship\w*|drop service|services?)\W+(?:[^\W\d_]+\W+
 _BEHIND_TO = re.compile(
     r"[ \-–:]{0,3}(?:(?:free|fast|only|next|same|tracked|special|discreet)\W+)?(?:only|buyers?|customers?|orders?|"
     r"deliver\w*|ship\w*|domestic|ndd|n\.?d\.?d|1st class|first class|next day|day delivery|tracked|post(?:age)?\b|"
-    r"отправк\w*|доставк\w*|express|special delivery|to door|wide\b|except|excluding|but not|кроме)"
+    r"отправк\w*|доставк\w*|почт\w*|express|special delivery|to door|wide\b|except|excluding|but not|кроме)"
 )
 _PLAIN_FROM = re.compile(r"\bfrom\W+(?:the\W+)?$")
 _BEHIND_PLAIN = re.compile(
@@ -120,6 +122,17 @@ _BRACKETS = frozenset("[(")
 _BRACKET_CLOSED = re.compile(r"\s*[\])]")
 _EDGES = frozenset("|[({•*!►,;~✅★☆-")
 _EDGE_RIGHT = re.compile(r"\s*(?:$|[|\n\])}•*!►,;~✅★☆.-])")
+_BOUNDS = frozenset("|[({•*►~✅★☆-–—")
+_BOUND_RIGHT = re.compile(r"\s*(?:$|[|\n\])}•*►~✅★☆]|[-–—](?!\w))")
+"""What parts a country from the name of the product; a comma does not: it may be one of many."""
+_LAST = re.compile(r"[\s!*.)\]]*")
+_SENDERS = frozenset({"GB", "US", "AU", "NL", "EU", "DE", "NZ", "AE"})
+"""Countries whose codes in capitals end a title where they are the seller's; `CA` may be California."""
+_BESIDE = frozenset({
+    "the", "in", "of", "from", "to", "made", "and", "or", "a", "for", "with", "pharma", "pfizer", "no", "not", "из",
+    "с", "со", "в", "для", "от",
+})  # fmt: skip
+"""Words before a country that make it something else."""
 
 
 _WORDS = re.compile(r"\w+")
@@ -318,11 +331,26 @@ def _role_of_country(hit: Hit, left: _Left, right: str) -> tuple[str, ...]:
             return ("place",)
     if hit.short and text.rstrip()[-1:] in _BRACKETS and _BRACKET_CLOSED.match(right):
         return ("to",) if hit.code == "EU" else ("from",)
+    if hit.capital and hit.code not in _GROWERS and hit.code not in NEAR and not left.is_origin() and (
+        _stands_apart(hit, left, right)
+    ):
+        return ("from",)
     if left.end in _DOMESTIC_ENDS and _DOMESTIC.search(text) and _EDGE_RIGHT.match(right) and (
         hit.short or "domestic" in text[-12:]
     ):
         return ("to",)
     return ()
+
+
+def _stands_apart(hit: Hit, left: _Left, right: str) -> bool:
+    """`MDMA 10g | Germany`, `[Netherlands] Speed`, `Ketamine 5g UK`: a country by itself, or the last word of all."""
+    before = left.text.rstrip()
+    bound = not before or before[-1] in _BOUNDS or left.text.endswith("/ ")
+    if bound and _BOUND_RIGHT.match(right):
+        return bool(before) or right.strip() != ""  # nothing but a country: no title
+    if hit.short and hit.code not in _SENDERS:
+        return False
+    return left.text.endswith((" ", "(", "[")) and left.last not in _BESIDE and _LAST.fullmatch(right) is not None
 
 
 def _is_pair(text: str, one: Hit, other: Hit) -> bool:

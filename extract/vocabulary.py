@@ -6,6 +6,7 @@ Tables (CSV with a header, UTF-8), each row with its `source`:
 - `names*.csv`: substance, name, lang, type, strength, source. `strength` is strong (always counts), weak (a word with a
   harmless sense: counts only beside other evidence) or class (a strain: says cannabis, the form decides which).
 - `forms.csv`: form, term, lang; `kinds.csv`: kind, term, lang, weight; `cues.csv`: cue, term, lang
+  (`ordinary`: a word one letter from a long name, which is no typing error)
 - `false_friends.csv`: phrase, lang, note: where the phrase stands, the names inside it are not drugs.
 Operators may add `names-*.csv` of their own to a copy of the folder.
 """
@@ -14,9 +15,11 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain, product
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -29,6 +32,8 @@ Category = Literal["substance", "form", "kind", "cue", "false"]
 STRENGTHS = frozenset({"strong", "weak", "class"})
 INFLECTED = frozenset({"ru", "uk"})
 SEPARATORS = "-‐‑–/."
+MOST_PARTS = 4
+"""Parts of a name whose separators are tried each by itself: eight spellings."""
 
 
 class Substance(NamedTuple):
@@ -88,12 +93,18 @@ def iter_rows(file: Path, columns: Iterable[str]) -> Iterator[tuple[int, dict[st
 
 
 def _spellings(phrase: str) -> set[str]:
-    """The phrase with its hyphens kept, dropped, and as blanks; letters and digits written apart or together."""
+    """The phrase with its hyphens kept, dropped, and as blanks, each by itself (`5-MeO DMT`, `4 HO-MET`)."""
     found = {phrase}
     if any(mark in phrase for mark in SEPARATORS):
         for mark in SEPARATORS:
             phrase = phrase.replace(mark, "-")
         found |= {phrase, phrase.replace("-", ""), phrase.replace("-", " "), " - ".join(phrase.split("-"))}
+        parts = re.split("[- ]", phrase)
+        if 2 < len(parts) <= MOST_PARTS:
+            found.update(
+                "".join(chain.from_iterable(zip(parts, (*joints, ""), strict=True)))
+                for joints in product("- ", repeat=len(parts) - 1)
+            )
     return found
 
 
@@ -183,6 +194,9 @@ class _Builder:
                 continue
             if row["cue"] == "talk":
                 self.vocabulary.talk.add(row["term"])
+                continue
+            if row["cue"] == "ordinary":
+                self.add_forms(row["term"], "")
                 continue
             self._plain(row["term"], row["lang"], Term("cue", row["cue"]))
         for _, row in iter_rows(self.folder / "false_friends.csv", ("phrase", "lang", "note")):

@@ -28,10 +28,14 @@ _ROLES = {"place": "place", "ships_from": "from", "ships_to": "to", "ships_excep
 _TEXT = frozenset(("title", "description"))
 _SMALL = 100_000
 _PREPOSITION = re.compile(r"(?:^|[^\w])(?:в|во|по|из|г|гор|город|города|городе|in|from|to)[. ]+$", re.IGNORECASE)
+_AMOUNT = re.compile(r"\d\s?(?:г|гр|мл|шт|таб|табл)\.?\s+$", re.IGNORECASE)
 _ISOLATED_LEFT = re.compile(r"(?:^|[|\n\[({,;/•*!►❗.-])[\s\W]*$")
 _ISOLATED_RIGHT = re.compile(r"[\s\W]*?(?:$|[|\n\])},;/•*!.-]|\d)")
 _CODE_LEFT = re.compile(r"(?:[>→➡\[(2-]|[A-Z]{2},)\s?$")
 _CODE_RIGHT = re.compile(r"\s?(?:[>→➡\])]|->)|, ?[A-Z]{2}(?![^\W\d_])")
+AROUND = {"RU-MOW": "RU-MOS", "RU-SPE": "RU-LEN", "BY-HM": "BY-MI", "UA-30": "UA-32", "KZ-75": "KZ-19"}
+"""Cities that are subdivisions of their own, and the region around them."""
+_AND_REGION = re.compile(r"\s?(?:и|\+|/|,|&)\s?(?P<region>обл(?:асть|асти|астью)?(?!\w))", re.IGNORECASE)
 LONGEST = 50_000
 REACH = 4
 """Tokens from one word of a name to the next: up to three signs between two."""
@@ -96,7 +100,7 @@ class Places:
     ) -> list[FoundRegion]:
         """Regions of running text with roles; one for each code and role, at its first mention. `stretches`: where
         names may begin (all of the text if not given)."""
-        hits = list(self._find(text, ((0, len(text)),) if stretches is None else stretches))
+        hits = list(_with_regions(text, self._find(text, ((0, len(text)),) if stretches is None else stretches)))
         return give_roles(text, hits, offset) if hits else []
 
     def _find(self, text: str, stretches: Iterable[tuple[int, int]]) -> Iterator[Hit]:
@@ -118,10 +122,10 @@ class Places:
             for name in names:
                 end = following.end_of(name.rest, _GAP) if name.rest else word.end()
                 if end is not None and self._counts(text, name, start, end):
-                    return Hit(name.code, name.kind, start, end, raw in self._codes)
+                    return Hit(name.code, name.kind, start, end, raw in self._codes, raw[0].isupper())
         code = self._codes.get(raw)
         if code is not None and (raw not in self._code_words or _is_code(text, start)):
-            return Hit(code, "area" if code in ("EU", "WORLD") else "country", start, word.end(), True)
+            return Hit(code, "area" if code in ("EU", "WORLD") else "country", start, word.end(), True, True)
         return None
 
     @staticmethod
@@ -134,10 +138,20 @@ class Places:
         if name.cue or (name.weight and name.weight < _SMALL and not text[start].isupper()):
             if _PREPOSITION.search(text, max(0, start - 12), start):
                 return name.weight >= _SMALL or text[start].isupper()
-            alone = _ISOLATED_LEFT.search(text, max(0, start - 6), start) and _ISOLATED_RIGHT.match(text, end, end + 4)
+            apart = any(one.search(text, max(0, start - 8), start) for one in (_ISOLATED_LEFT, _AMOUNT))
+            alone = apart and _ISOLATED_RIGHT.match(text, end, end + 4)
             large = name.weight >= _SMALL or not name.cue
             return bool(alone) and text[start].isupper() and name.code[:2] in NEAR and large
         return True
+
+
+def _with_regions(text: str, hits: Iterable[Hit]) -> Iterator[Hit]:
+    """The hits, and the region around a city that is one of its own: `Москва и область`."""
+    for hit in hits:
+        yield hit
+        around = AROUND.get(hit.code)
+        if around and (more := _AND_REGION.match(text, hit.end)) is not None:
+            yield Hit(around, "region", more.start("region"), more.end(), False)
 
 
 def _is_code(text: str, start: int) -> bool:
