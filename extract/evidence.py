@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 from spacy.tokens import Doc
 
-from extract.found import found
+from extract.found import Found, found
 from extract.number_literals import tidy
 from extract.terms import Match
 
 HUGE = 500
-"""Grams: nobody sells that much under a mere by-word."""
-HUGE_AT_STASH = 100
+"""Grams: nobody sells more under a mere by-word."""
+HUGE_AT_STASH = 99
 """Grams: the same for Russian by-words: stash markets sell small packages, and many of the words are kitchen words."""
 HUGE_ML = 1000
 BY_PIECE = frozenset({
@@ -38,6 +38,12 @@ MEDICINES = frozenset({
 LARGEST_DOSE_MG = 800
 NEAR = 12
 """Code points between a name and an amount that belongs to it."""
+
+
+def states_amount(seen: Found) -> bool:
+    """The title gives an amount, or the market's own field does."""
+    at = [(one.start, one.end) for one in seen.fields if one.name in {"title", "quantity"}]
+    return any(start <= one.start < end for one in seen.quantities for start, end in at)
 
 
 class Amounts:
@@ -70,8 +76,8 @@ class Amounts:
 
     def plausible(self, substance: str, *, below: float = HUGE) -> bool:
         """An amount the substance is sold in: powders by the gram, pills by the piece, a few by volume. `Flour 2 kg`,
-        `pot, 3 l` and `snow boots, 2 pcs` say nothing, nor `below` grams and more. A price alone will do where there is
-        no amount."""
+        `pot, 3 l` and `snow boots, 2 pcs` say nothing, nor more grams than `below`, but of precursors. A price alone
+        will do where there is no amount."""
         known = self._plausible.get((substance, below))
         if known is None:
             known = self._plausible[substance, below] = self._is_plausible(substance, self._groups[substance], below)
@@ -85,7 +91,7 @@ class Amounts:
         if not seen.quantities:
             return bool(seen.prices) or "price" in fields
         return any(
-            (one.base_unit == "g" and one.base_amount < below)
+            (one.base_unit == "g" and (one.base_amount <= below or group == "precursors"))
             or (one.base_unit == "unit" and (group in BY_PIECE or substance in BY_PIECE))
             or (one.base_unit == "ml" and one.base_amount <= HUGE_ML and (group in BY_VOLUME or substance in BY_VOLUME))
             or (substance in BY_SYRINGE and one.base_unit == "ml"

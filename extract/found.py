@@ -95,6 +95,11 @@ def found(doc: Doc) -> Found:
     return existing
 
 
+def in_region(doc: Doc, start: int) -> bool:
+    """The word at this code point is part of the name of a place."""
+    return any(one.start <= start < one.end for one in found(doc).regions)
+
+
 def span_of(doc: Doc, at: int) -> tuple[int, int]:
     """Code points of token `at`."""
     assert isinstance(doc, ListingDoc)

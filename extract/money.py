@@ -20,6 +20,8 @@ MINOR_DIGITS: Mapping[str, int] = MappingProxyType(
         "RUB": 2, "KZT": 2, "UAH": 2, "BYN": 2, "UZS": 2, "KGS": 2, "TJS": 2, "GEL": 2, "AMD": 2, "AZN": 2, "MDL": 2,
         "USD": 2, "EUR": 2, "GBP": 2, "AUD": 2, "CAD": 2, "NZD": 2, "CHF": 2, "SEK": 2, "NOK": 2, "DKK": 2, "PLN": 2,
         "CZK": 2, "TRY": 2, "ILS": 2, "INR": 2, "CNY": 2, "JPY": 0,
+        "THB": 2, "VND": 0, "AED": 2, "IDR": 2, "HUF": 2, "BGN": 2, "RSD": 2, "RON": 2, "ZAR": 2, "MXN": 2, "BRL": 2,
+        "HKD": 2, "SGD": 2, "TWD": 2, "KRW": 0, "PHP": 2, "NGN": 2,
         # the smallest unit of each coin: satoshi, piconero, photon, and Tether's six decimals
         "BTC": 8, "XMR": 12, "LTC": 8, "USDT": 6,
     }

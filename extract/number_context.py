@@ -32,6 +32,11 @@ MULTIPLIERS = {
 _ZERO = Decimal(0)
 _MINUS = frozenset("-−–")
 TIMES = frozenset({"x", "х", "×"})
+ZIP_OF = re.compile(
+    r"[ -]?(?:lock|bag|pouch|pocket|tie|file|code|hood|up|line|archive|drive|disk|password|folder|jacket|sweat)",
+    re.IGNORECASE,
+)
+"""What makes a `zip` no ounce."""
 _POINTS = frozenset(",.")
 _BTC_DISCOUNT = re.compile(r"\W{0,3}(?:sale|sal|скидк|discount|off\b|\d{1,2}\s?%)", re.IGNORECASE)
 
@@ -221,6 +226,8 @@ def _unit_fits(text: str, literal: str, unit: UnitName, word: str, gap: int, end
         return literal == "2000"  # a year: '2020 г.'
     if unit.kind == "weak":
         return literal.isdecimal()
+    if unit.unit == "oz" and word[0] in "zZ" and ZIP_OF.match(text, end):
+        return False
     return not (text[end : end + 1] == "-" and text[end + 1 : end + 2].isalpha() and len(word) == 1 and gap == 0)
 
 

@@ -39,6 +39,8 @@ _SIGHT = re.compile(
 )
 """The first digit of a number, or a sign; if the number may stand alone, all of it with its sign, an empty group 1, and
 its word in group 2."""
+_ZIPS = frozenset({"zip", "zips"})
+"""Ounces, where no bag follows."""
 _YEAR_TAILS = frozenset({" г", " гг"})
 _YEAR = re.compile("(?:19|20)[0-9]{2}")
 _new = tuple.__new__
@@ -148,7 +150,8 @@ def _sense_of(tail: str) -> _Sense | None:
         return None
     unit = find_unit(word)
     if unit is not None:
-        return None if unit.unit == "l" or unit.kind == "weak" else _Sense("unit", unit_style(unit), unit)
+        here = unit.unit == "l" or unit.kind == "weak" or key in _ZIPS
+        return None if here else _Sense("unit", unit_style(unit), unit)
     currency = find_currency(word)
     if currency is not None:
         if currency.currency == "BTC" or currency.multiplier != 1:

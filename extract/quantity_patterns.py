@@ -35,9 +35,11 @@ NAMED_PIECES = re.compile(
 )
 """`50 Xanax bars`, `30 oxycodone tablets 30mg`: a count, one or two names, the form. Not what a number in a name of a
 chemical (`4 FA pills`), a time or a rating stands before."""
+COUNT_OF = re.compile(r"[ \t\u00a0-]?(?:ct|count|pack|pk)(?!\w)", re.IGNORECASE)
+"""`gummies 10 pack`, `50ct`"""
 PIECES_RIGHT = re.compile(rf"[ \t\u00a0]{{0,2}}(?:[^\W\d_]{{2,12}}[ \t\u00a0]){{0,2}}?{PIECES}(?!\w)", re.IGNORECASE)
 STRENGTH_LEFT = re.compile(
-    r"(?:salvia|divinorum|сальви\w*|extract\w*|экстракт\w*|kratom|кратом\w*|kanna|lotus|лотос\w*)[\s(:,-]{0,3}$",
+    r"(?:salvia|divinorum|сальви\w*|дивинорум\w*|предсказателей|extract\w*|экстракт\w*|kratom|кратом\w*|kanna|lotus|лотос\w*)[\s(:,-]{0,3}$",
     re.IGNORECASE,
 )
 STRENGTH_RIGHT = re.compile(
@@ -64,6 +66,12 @@ SYRUP = re.compile(
 SYRUP_LEFT = re.compile(
     r"(?<!\w)(?:syrup|lean|promethazine|wockhardt|tussionex|сироп\w*)\W{1,3}(?:[^\W\d_]+\W{1,2}){0,2}?$", re.IGNORECASE
 )
+LEADING = re.compile(r"\W{0,3}(oz|ounce|lb|zip)\s\W{0,3}(?=[^\W\d_])", re.IGNORECASE)
+"""`OZ Gorilla Glue`: a title that begins with a unit means one."""
+PIECE_LEFT = re.compile(
+    r"(?<!\w)(?:капсул\w*|капс|таблет\w*|таб|caps(?:ules)?|tab(?:let)?s|pills)\W{1,3}$", re.IGNORECASE
+)
+"""`capsules 0.3 g`: what a fraction of a gram is in."""
 FLUID_OUNCE_ML = Decimal("29.5735295625")
 EACH = re.compile(r"[ \t\u00a0,(]{0,2}(?:по|of|@|à|at)[ \t\u00a0]{1,2}$", re.IGNORECASE)
 PLUS = re.compile(r"[ \t\u00a0]?\+[ \t\u00a0]?$")

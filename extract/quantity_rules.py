@@ -16,6 +16,7 @@ from functools import lru_cache
 from extract.found import FoundQuantity
 from extract.number_context import Token
 from extract.number_literals import tidy
+from extract.quantity_build import build_quantity, unit_named
 from extract.quantity_patterns import (
     CONCENTRATION,
     COUNTED,
@@ -27,7 +28,9 @@ from extract.quantity_patterns import (
     DOSE_TALK_STEMS,
     FLUID_OUNCE_ML,
     HINTS,
+    LEADING,
     LETTERS,
+    PIECE_LEFT,
     SYRUP,
     SYRUP_LEFT,
     VESSEL,
@@ -40,6 +43,12 @@ from extract.quantity_words import add_words
 _new = tuple.__new__
 _SMALL = frozenset({"mg", "ug"})
 _PER = frozenset({"", *"/pPнНвВ"})
+_METRIC = frozenset({"g", "kg"})
+_OUNCES = frozenset({"oz", "lb", "qp"})
+_ROUNDED = Decimal("0.02")
+"""How far an ounce and its grams are apart where both are written (`1/4 oz (7g)`)."""
+_LARGEST_PIECE_G = 1
+_LARGEST_DOSE_MG = 2000
 
 
 def read_quantities(
@@ -53,6 +62,8 @@ def read_quantities(
         found = add_words(text, found, tokens, hints)
     if decimals and all(quantity.unit in _SMALL for quantity in found):
         found.extend(lone_decimals(text, tokens))
+        if not found and (unit := LEADING.match(text)) is not None:
+            found.append(build_quantity(Decimal(1), unit_named(unit[1].lower()), *unit.span(1)))
     found = [
         one
         for one in found
@@ -67,7 +78,47 @@ def read_quantities(
     if "ml" in units and "unit" in units and _mentions(text.lower(), VESSEL, VESSEL_STEMS):
         # 'ампулы 2 мл, 10 шт': a small volume is what one of them holds
         found = [one for one in found if one.unit != "ml" or one.count > 1 or one.base_amount > VESSEL_ML]
+    if not units.isdisjoint(_OUNCES) and not units.isdisjoint(_METRIC):
+        found = _said_once(found)
+    if "unit" in units and "g" in units:
+        found = [_piece(text, one) for one in found]
+        units = {quantity.unit for quantity in found}
     return found if units.isdisjoint(_SMALL) else _doses(text, found, "unit" in units)
+
+
+def _said_once(found: list[FoundQuantity]) -> list[FoundQuantity]:
+    """`QP (112g)`, `1/4 oz (7g)` are one amount, in grams; a whole ounce is left as written."""
+    grams = [one.base_amount for one in found if one.unit in _METRIC]
+    return [
+        one for one in found
+        if one.unit not in _OUNCES or one.base_unit != "g" or (one.amount == 1 == one.count and one.unit == "oz")
+        or not any(abs(one.base_amount - other) <= _ROUNDED * other for other in grams)
+    ]
+
+
+def _piece(text: str, one: FoundQuantity) -> FoundQuantity:
+    """A fraction of a gram behind the word for a piece (`капсулы 0.3г, 10 шт`) is what one holds: in milligrams."""
+    if one.unit != "g" or one.count > 1 or one.base_amount >= _LARGEST_PIECE_G:
+        return one
+    if PIECE_LEFT.search(text, max(0, one.start - 14), one.start) is None:
+        return one
+    return one._replace(amount=tidy(one.amount * 1000), unit="mg")
+
+
+def doses_apart(quantities: list[FoundQuantity], start: int, end: int) -> list[FoundQuantity]:
+    """Where a field of its own (`start`..`end`) counts pieces, a weight in mg or ug outside it is the dose of one."""
+    counts = [one for one in quantities if start <= one.start < end and one.base_unit == "unit"]
+    doses = [
+        one for one in quantities
+        if not start <= one.start < end and one.unit in _SMALL and one.base_amount * 1000 <= _LARGEST_DOSE_MG
+    ]
+    if not counts or not doses:
+        return quantities
+    dose = tidy(doses[0].base_amount * 1000)
+    return [
+        _with_dose(one, dose) if one in counts and one.dose_mg is None else one
+        for one in quantities if one not in doses
+    ]
 
 
 def _may_have_words(text: str) -> bool:
@@ -115,7 +166,7 @@ def _doses(text: str, found: list[FoundQuantity], counts: bool) -> list[FoundQua
             kept.append(quantity)
             continue
         dose = tidy(quantity.base_amount * 1000)
-        if counts and dose <= 2000:
+        if counts and dose <= _LARGEST_DOSE_MG:
             doses.append((quantity.start, dose))
             continue
         if counted is None:

@@ -16,6 +16,7 @@ from extract.quantity_patterns import (
     BOX_OF,
     COUNT_AHEAD,
     COUNT_END,
+    COUNT_OF,
     CROSS,
     CROSS_ONLY,
     EACH,
@@ -117,7 +118,7 @@ def _times_token(text: str, tokens: list[Token], position: int, found: list[Foun
 
 
 def _is_strength(text: str, token: Token) -> bool:
-    left = STRENGTH_LEFT.search(text, max(0, token.start - 16), token.start)
+    left = STRENGTH_LEFT.search(text, max(0, token.start - 20), token.start)
     return left is not None or STRENGTH_RIGHT.match(text, token.end) is not None
 
 
@@ -132,12 +133,12 @@ def _counts_before(text: str, tokens: list[Token], position: int) -> list[FoundQ
 
 
 def _named_pieces(text: str, token: Token) -> FoundQuantity | None:
-    """`50 Xanax bars`."""
-    if text[token.end : token.end + 1] not in _BLANKS or not _is_count(token.value):
+    """`50 Xanax bars`, `gummies 10 pack`."""
+    if not 1 < token.value <= _MOST_NAMED or not _is_count(token.value) or _YEAR.fullmatch(token.literal):
         return None
-    if not 1 < token.value <= _MOST_NAMED or _YEAR.fullmatch(token.literal):
-        return None
-    named = NAMED_PIECES.match(text, token.end)
+    named = COUNT_OF.match(text, token.end)
+    if named is None and text[token.end : token.end + 1] in _BLANKS:
+        named = NAMED_PIECES.match(text, token.end)
     return None if named is None else build_quantity(token.value, unit_named("unit"), token.start, named.end())
 
 

@@ -249,8 +249,10 @@ class Belief:
     @cached_property
     def _strangers(self) -> int:
         """Words of four letters and more in the title that no table knows from drug listings."""
-        title, text, regions = self._field("title"), self._doc.text, found(self._doc).regions
+        title, text, seen = self._field("title"), self._doc.text, found(self._doc)
+        regions = seen.regions
         begins = {one.start for one in regions}
+        amounts = [(one.start, one.end) for one in seen.quantities] + [(one.start, one.end) for one in seen.prices]
         count = 0
         doc = listing(self._doc)
         for token in range(doc.count):
@@ -263,5 +265,6 @@ class Belief:
                 continue
             # nor is the town that brackets explain: `Железногорск (Курская обл.)`
             explained = text[end : end + 2] == " (" and end + 2 in begins
-            count += not explained and not any(one.start <= start < one.end for one in regions)
+            known = any(first <= start < last for first, last in amounts)  # a unit or a currency
+            count += not explained and not known and not any(one.start <= start < one.end for one in regions)
         return count

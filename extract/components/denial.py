@@ -9,8 +9,8 @@ from collections.abc import Set
 
 from spacy.tokens import Doc
 
-from extract.evidence import Amounts
-from extract.found import found, span_of, word_at
+from extract.evidence import Amounts, states_amount
+from extract.found import found, in_region, span_of, word_at
 from extract.marks import listing
 from extract.morphology import is_of_something
 from extract.terms import Match, matches
@@ -88,14 +88,14 @@ class Denial:
             elif kind == "gift":
                 self._gift_starts.add((cue.field, cue.first))
                 self._gift_ends.add((cue.field, cue.last))
-            elif kind in {"harmless", "media"} and cue.field == "title":
+            elif kind in {"harmless", "media"} and cue.field == "title" and not in_region(self._doc, cue.start):
                 span = range(cue.first, cue.last)
                 if not all(self._in_name(at) for at in span):
                     everyday.update(span)
                     media = media or kind == "media"
         if everyday and not found(self._doc).stash and not is_sentence(self._doc):
             self._everyday = everyday
-            self._media = (media and not self._amount_in_title()) or not self._sold()
+            self._media = (media and not states_amount(found(self._doc))) or not self._sold()
 
     def leave(self, names: list[Match]) -> list[Match]:
         """The names that are not denied. Denied is a name that a negation or comparison stands before with nothing but
@@ -170,7 +170,7 @@ class Denial:
         start, end = span_of(self._doc, hit.last)
         if _NOUN.fullmatch(self._doc.text, start, end) is None or not is_of_something(self._doc.text[start:end]):
             return False
-        return not any(one.start <= start < one.end for one in found(self._doc).regions)
+        return not in_region(self._doc, start)
 
     def _is_adjective(self, hit: Match, names: list[Match]) -> bool:
         """`белый чай`, `первый поезд`: a Russian adjective before a plain noun is no name of a drug."""
@@ -179,7 +179,7 @@ class Denial:
         start, end = span_of(self._doc, hit.last)
         if _NOUN.fullmatch(self._doc.text, start, end) is None or hit.last in self._told(names):
             return False
-        return not any(one.start <= start < one.end for one in found(self._doc).regions)
+        return not in_region(self._doc, start)
 
     def _told(self, names: list[Match]) -> set[int]:
         """Tokens that begin a name or are part of a form or cue."""
@@ -212,11 +212,6 @@ class Denial:
             if word_at(self._doc, at) not in GAP:
                 return False
         return False
-
-    def _amount_in_title(self) -> bool:
-        seen = found(self._doc)
-        end = next((one.end for one in seen.fields if one.name == "title"), 0)
-        return any(one.start < end for one in seen.quantities)
 
     def _sold(self) -> bool:
         """Anything that offers: an amount, a price, a word of such listings, what the site says apart."""

@@ -11,7 +11,8 @@ from pathlib import Path
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from extract.found import Found, FoundSubstance, found
+from extract.evidence import states_amount
+from extract.found import Found, FoundSubstance, found, in_region
 from extract.observation import Kind
 from extract.terms import Match, field_at, matches
 from extract.vocabulary import TABLES, load_vocabulary
@@ -64,13 +65,13 @@ class KindFinder:
         elif kind is Kind.OFFER and (everyday or not self._says_drug(doc, seen)):
             kind = Kind.OTHER
         seen.kind = kind
-        if kind in MISFILED and (not named or (self._in_title(seen) and not self._amount_in_title(seen))):
+        if kind in MISFILED and (not named or (self._in_title(seen) and not states_amount(seen))):
             seen.substances = []  # an account among the drugs: its category is a mistake; a course on a drug is none
         return doc
 
     def _heaviest(self, seen: Found, weights: dict[Kind, float], *, named: bool, everyday: bool) -> Kind:
         """The kind that the words say most of, if they say enough of it; else an offer."""
-        amount = named and self._amount_in_title(seen)
+        amount = named and states_amount(seen)
         kind = Kind.OFFER
         for candidate in ORDER:
             weight = weights.get(candidate, 0.0)
@@ -88,7 +89,7 @@ class KindFinder:
         """The title of a listing without substances speaks of everyday things, or of a substance only to deny it."""
         if any(hit.field == "title" and hit.term.strength not in NOT_TELLING for hit in harmless):
             return True
-        cues = [hit.term.value for hit in matches(doc, "cue") if hit.field == "title"]
+        cues = [hit.term.value for hit in matches(doc, "cue") if hit.field == "title" and not in_region(doc, hit.start)]
         if not EVERYDAY.isdisjoint(cues) and "drug" not in cues:
             return True
         return any(hit.field == "title" and hit.term.strength == "strong" for hit in matches(doc, "substance"))
@@ -121,11 +122,6 @@ class KindFinder:
     def _in_title(seen: Found) -> bool:
         title = next((one for one in seen.fields if one.name == "title"), None)
         return title is not None and any(one.start < title.end for one in seen.substances)
-
-    @staticmethod
-    def _amount_in_title(seen: Found) -> bool:
-        title = next((one for one in seen.fields if one.name == "title"), None)
-        return title is not None and any(one.start < title.end for one in seen.quantities)
 
     @staticmethod
     def _is_combo(doc: Doc, seen: Found) -> bool:

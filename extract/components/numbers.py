@@ -14,7 +14,7 @@ from extract.number_scan import scan
 from extract.price_rules import read_prices
 from extract.purity_rules import read_purity
 from extract.quantity_patterns import HINTS
-from extract.quantity_rules import read_quantities
+from extract.quantity_rules import doses_apart, read_quantities
 from extract.tokenizer import Tokenizer
 
 _READ = frozenset({"title", "description", "price", "quantity"})
@@ -57,4 +57,6 @@ class NumberComponent:
             result.prices += prices
             if result.purity is None:
                 result.purity = read_purity(part, tokens, title=name == "title")
+            if name == "quantity":
+                result.quantities = doses_apart(result.quantities, start, end)
         return doc

@@ -19,6 +19,9 @@ from extract.vocabulary import Vocabulary
 _RUN = re.compile(
     r"(?<![^\W_])[^\W_](?: ?[\-.*_ ,'’|] ?[^\W\d_]){2,}(?![^\W_])|(?<![^\W_])[^\W\d_]+(?:[*_][^\W\d_]+)+(?![^\W_])"
 )
+_CUT = re.compile(r"(?<![\w.-])[^\W\d_][.-][^\W\d_]{3,20}(?![\w-])")
+"""`X-anax`: the first letter cut off."""
+_CUTS = frozenset("-.")
 LETTERS_APART = 4
 """Tokens from a letter to the next but one, with a sign between two."""
 _GLUE = re.compile(r"[\W_]+")
@@ -63,14 +66,18 @@ class SpacedNames:
         return extra
 
     def _runs(self, doc: Doc) -> Iterator[re.Match[str]]:
-        """Looks where three single letters stand close together, or everywhere in a text with a star inside a word:
-        most texts have neither."""
+        """Looks behind single letters and where three of them stand close together, or everywhere in a text with a star
+        inside a word: most texts have neither."""
         text = doc.text
         if "*" in text or "_" in text:
             yield from _RUN.finditer(text)
             return
         starts, singles = listing(doc).starts, marked(doc, self._single)
         free = 0
+        for single in singles:
+            start = starts[single]
+            if text[start + 1 : start + 2] in _CUTS and (run := _CUT.match(text, start)) is not None:
+                yield run
         for first, third in zip(singles, singles[2:], strict=False):
             if third - first > LETTERS_APART or (start := starts[first]) < free:
                 continue

@@ -31,8 +31,9 @@ _WORD = re.compile(r"[^\W\d_]+")
 _GAP = re.compile(r"[\s.,-]{1,3}")
 _CASES = ("gent", "datv", "accs", "ablt", "loct")
 _NOT_HIDING = re.compile(
-    r"(?:(?:за|с|со|каждый|один|работа\w*|оплата|платим|зп|ваканси\w*|требу\w+|ищ\w+|нужн\w+|курьер\w*|без|не)\W+"
-    r"(?:за\W+|каждый\W+|1\W+|один\W+|от\W+)?|\b(?:no|without|not|for|per|my|our|secret|private|personal|big|huge|fridge)\W+)$",
+    r"(?:\b(?:за|с|со|каждый|один|по|гайд\w*|мануал\w*|обучени\w*|курс\w*|работа\w*|оплата|платим|зп|ваканси\w*"
+    r"|требу\w+|ищ\w+|нужн\w+|курьер\w*|без|не)\W+(?:за\W+|каждый\W+|1\W+|один\W+|от\W+)?|(?:руб\w*|р|₽)\s?/\s?"
+    r"|\b(?:no|without|not|for|per|my|our|secret|private|personal|big|huge|fridge)\W+)$",
     re.IGNORECASE,
 )
 _NEGATED = re.compile(

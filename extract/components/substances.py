@@ -52,6 +52,8 @@ class SubstanceFinder:
 
     def __call__(self, doc: Doc) -> Doc:
         hits = [hit for hit in self._standing(doc) if hit.field in READ]
+        if hits and (prices := found(doc).prices):  # `3000 лир`
+            hits = [hit for hit in hits if not any(one.start < hit.start < hit.end <= one.end for one in prices)]
         spaced = self._spaced.find(doc, hits)
         if spaced:
             hits += [hit for hit in spaced if hit.field in READ]
@@ -62,7 +64,7 @@ class SubstanceFinder:
             hits = denial.leave(hits)
             hits = Belief(doc, hits, amounts, self._words, self._talk).believed() if hits else hits
             seen = found(doc)
-            seen.substances = self._weigh(self._merge_cannabis(doc, hits), denial)
+            seen.substances = self._weigh(self._merge_cannabis(doc, hits), denial, amounts)
             if seen.substances and seen.quantities:
                 main = seen.substances[0].id
                 mark_lone_doses(doc, main, self._groups[main])
@@ -110,12 +112,12 @@ class SubstanceFinder:
         ]
 
     @staticmethod
-    def _weigh(hits: list[Match], denial: Denial) -> list[FoundSubstance]:
+    def _weigh(hits: list[Match], denial: Denial, amounts: Amounts) -> list[FoundSubstance]:
         best: dict[str, FoundSubstance] = {}
         for rank, hit in enumerate(hits):
             value = hit.term.value
             weight = FIELD_WEIGHT[hit.field] - (rank if rank < 30 else 30)
-            if hit.term.strength == "weak":
+            if hit.term.strength == "weak" and not (hit.field == "title" and amounts.near(hit)):
                 weight -= 15
             if denial.is_gift(hit):
                 weight -= 40
