@@ -1,6 +1,7 @@
 """Accuracy of the extraction: precision, recall and F1 for each field and language, with bootstrap intervals.
 
-    python bench/extraction.py [--split tune|test|all|blind|blind-b|blind-c|blind-d] [--misses] [--json] [--shared FOLDER]
+    python bench/extraction.py [--split tune|test|all|blind|blind-b|blind-c|blind-d] [--misses] [--json]
+                                [--shared FOLDER]
 
 The labelled sets (`bench/labelled/`) are of our own invention, written before the extractor was asked and frozen by
 SHA256SUMS. `blind` and `blind-b` to `blind-d` are sets apart (`blind-2026-11-*.jsonl`, `-11b-` to `-11d-`): written in
