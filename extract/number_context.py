@@ -178,7 +178,7 @@ def _clean_left(text: str, start: int) -> tuple[bool, bool, bool]:
     if start == 0:
         return True, False, False
     before = text[start - 1]
-    if before in "#№@_\\^&" or (before in ".:" and start > 1 and text[start - 2].isalnum() and before == ":"):
+    if before in "#№@\\^&" or (before in ".:" and start > 1 and text[start - 2].isalnum() and before == ":"):
         return False, False, False
     two = text[start - 2] if start > 1 else " "
     if before in "xXхХ×" and not two.isalnum() and two not in "-'":

@@ -37,7 +37,8 @@ _SHIP = (
 _FEW = r"\W+(?:[^\W\d_]+\W+){0,4}?"
 _THE = r"(?:the|all|of|only|anywhere|г|всю|всей|всем|территории|территорию|города?|регионы|регионам)"
 EXCEPT_IN_FIELD = _compile(
-    r"\b(?:except(?:ing)?(?: for)?|excluding|excl\.?|but not|not to|кроме|исключая|за исключением)\b:?"
+    r"\b(?:except(?:ing)?(?: for)?|excluding|excl|ex|w/o|without|apart from|other than|minus|but not|not to|кроме"
+    r"|исключая|за исключением)\b[.:]?"
 )
 _EXCEPT = re.compile(
     r"(?:\bno (?:re)?ship\w*(?: to)?|\bexcept(?:ing|ions?)?(?:\W+for|\W+to)?|\bexcluding|\bexcl\.?|\bbut not(?: to)?|"
@@ -331,14 +332,14 @@ def _role_of_country(hit: Hit, left: _Left, right: str) -> tuple[str, ...]:
             return ("place",)
     if hit.short and text.rstrip()[-1:] in _BRACKETS and _BRACKET_CLOSED.match(right):
         return ("to",) if hit.code == "EU" else ("from",)
-    if hit.capital and hit.code not in _GROWERS and hit.code not in NEAR and not left.is_origin() and (
-        _stands_apart(hit, left, right)
-    ):
-        return ("from",)
     if left.end in _DOMESTIC_ENDS and _DOMESTIC.search(text) and _EDGE_RIGHT.match(right) and (
         hit.short or "domestic" in text[-12:]
     ):
         return ("to",)
+    if hit.capital and hit.code not in _GROWERS and hit.code not in NEAR and not left.is_origin() and (
+        _stands_apart(hit, left, right)
+    ):
+        return ("from",)
     return ()
 
 

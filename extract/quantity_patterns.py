@@ -18,9 +18,12 @@ PIECES = (
     r"(?:bars?|pills?|tabs?|tablets?|caps?|capsules?|pellets?|blotters?|strips?|gummies|patches|hits|lozenges"
     r"|таб|табл|табле\w+|капс|капсул\w*|пилюл\w*|марок|марк[аи])"
 )
-COUNT_AHEAD = re.compile(rf"[ \t\u00a0,(]{{0,2}}(?:{PIECES}(?!\w)[ \t\u00a0,.(]{{1,2}})?$", re.IGNORECASE)
+COUNT_AHEAD = re.compile(
+    rf"(?:[ ][-–—][ ]|[ \t\u00a0,(]{{0,2}})(?:{PIECES}(?!\w)[ \t\u00a0,.(]{{1,2}})?$", re.IGNORECASE
+)
 COUNT_END = re.compile(
-    r"[ \t\u00a0-]?(?:ct|count|pack|pk|packs?|box|blister|qty)(?!\w)|\s*(?:$|[\n|)\]*!;,]|[-–—] ?[^\W\d_]|\.(?:\s|$))",
+    r"[ \t\u00a0-]?(?:ct|count|pack|pk|packs?|box|blister|qty)(?!\w)|\s*(?:$|[\n|)\]*!;,]|\.(?:\s|$))"
+    r"|(?:\s+[-–—] ?|[-–—] )[^\W\d_]",
     re.IGNORECASE,
 )
 NAMED = re.compile(r"[ \t\u00a0](?:[xXхХ×][ ])?(?:[^\W\d_]{2,20}[ \t\u00a0-]){1,3}$")

@@ -90,7 +90,7 @@ class Denial:
                 self._gift_ends.add((cue.field, cue.last))
             elif kind in {"harmless", "media"} and cue.field == "title" and not in_region(self._doc, cue.start):
                 span = range(cue.first, cue.last)
-                if not all(self._in_name(at) for at in span):
+                if not all(self._in_name(at) or self._in_draw(at) for at in span):
                     everyday.update(span)
                     media = media or kind == "media"
         if everyday and not found(self._doc).stash and not is_sentence(self._doc):
@@ -204,6 +204,10 @@ class Denial:
         if self._named is None:
             self._named = {at for hit in matches(self._doc, "substance") for at in range(hit.first, hit.last)}
         return at in self._named
+
+    def _in_draw(self, at: int) -> bool:
+        """`raffle ticket`: drugs are drawn for, too."""
+        return any(hit.first <= at < hit.last for hit in matches(self._doc, "kind") if hit.term.value == "lottery")
 
     def _follows_name(self, cue: Match) -> bool:
         for at in range(cue.first - 1, max(-1, cue.first - 1 - AFTER_REACH), -1):

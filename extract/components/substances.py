@@ -23,6 +23,8 @@ from extract.vocabulary import TABLES, Vocabulary, load_vocabulary
 READ = frozenset({"title", "description", "category"})
 FIELD_WEIGHT = {"title": 100.0, "description": 50.0, "category": 10.0}
 CANNABIS = ("cannabis-resin", "cannabis-concentrate", "cannabis-edible", "cannabis-seeds", "cannabis-herb")
+WHOLE_GROUPS = frozenset({"nitazenes", "synthetic-cannabinoids"})
+"""Ids that name a group, where nobody says which of it."""
 
 _new = tuple.__new__
 
@@ -96,13 +98,20 @@ class SubstanceFinder:
     def _merge_cannabis(doc: Doc, hits: list[Match]) -> list[Match]:
         """`White Widow hash` is resin: strains and bare `cannabis` take the product that is named beside them, and bare
         `THC` sweets are edibles."""
+        sweets = [one for one in matches(doc, "form") if one.term.value == "edible" and one.field == "title"]
+        if sweets:  # `rosin gummies`
+            begins = {one.first for one in sweets}
+            hits = [
+                hit._replace(term=hit.term._replace(value="cannabis-edible"))
+                if hit.term.value == "cannabis-concentrate" and hit.last in begins else hit
+                for hit in hits
+            ]
         if all(hit.term.strength == "strong" or hit.term.value != "cannabis-herb" for hit in hits):
             return hits
         said = {hit.term.value for hit in hits if hit.term.strength != "class"}
         product = next((value for value in CANNABIS if value in said), None)
         if product is None and all(hit.term.type != "strain" for hit in hits):
-            sweets = (one for one in matches(doc, "form") if one.term.value == "edible" and one.field == "title")
-            product = "cannabis-edible" if any(sweets) else None
+            product = "cannabis-edible" if sweets else None
         if product is None or product == "cannabis-herb":
             return hits
         return [
@@ -111,8 +120,7 @@ class SubstanceFinder:
             for hit in hits
         ]
 
-    @staticmethod
-    def _weigh(hits: list[Match], denial: Denial, amounts: Amounts) -> list[FoundSubstance]:
+    def _weigh(self, hits: list[Match], denial: Denial, amounts: Amounts) -> list[FoundSubstance]:
         best: dict[str, FoundSubstance] = {}
         for rank, hit in enumerate(hits):
             value = hit.term.value
@@ -124,7 +132,12 @@ class SubstanceFinder:
             known = best.get(value)
             if known is None or known.weight < weight:
                 best[value] = _new(FoundSubstance, (value, hit.start, hit.end, weight))
-        return sorted(best.values(), key=_heaviest_first) if len(best) > 1 else list(best.values())
+        if len(best) < 2:
+            return list(best.values())
+        for whole in WHOLE_GROUPS & best.keys():
+            if any(self._groups[one] == whole for one in best if one != whole):
+                del best[whole]  # `nitazene pills (metonitazene)`
+        return sorted(best.values(), key=_heaviest_first)
 
 
 def _start(hit: Match) -> int:
