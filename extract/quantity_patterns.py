@@ -78,6 +78,10 @@ PIECE_LEFT = re.compile(
 FLUID_OUNCE_ML = Decimal("29.5735295625")
 EACH = re.compile(r"[ \t\u00a0,(]{0,2}(?:по|of|@|à|at)[ \t\u00a0]{1,2}$", re.IGNORECASE)
 PLUS = re.compile(r"[ \t\u00a0]?\+[ \t\u00a0]?$")
+GIFT = re.compile(
+    r"(?:[ ]{1,2}[^\W\d_]{1,20}){0,2}?[ (]{1,3}(?:free|gift|bonus|extra|в подар|подар|бесплатн|бонус)", re.IGNORECASE
+)
+"""`50g + 5g free`: what is given away is no part of the sum."""
 LIST = re.compile(r"(?:[/,;&]|[ ]?(?:[-–—]|\.\.)[ ]?|[ ](?:и|или|до|or|to|and|по)[ ]|, )$", re.IGNORECASE)
 DOSE_LEFT = re.compile(
     r"(?:вес таб\w*|в (?:одной )?табл?\w*|таблетк\w*(?: по)?|доз\w*|dose\w*|dosage\w*|dosing|принимать|strength"

@@ -20,6 +20,7 @@ from extract.quantity_patterns import (
     CROSS,
     CROSS_ONLY,
     EACH,
+    GIFT,
     LIST,
     NAMED,
     NAMED_PIECES,
@@ -217,7 +218,7 @@ def _join_unit(text: str, token: Token, unit: UnitName, after: Token) -> FoundQu
         return build_times(token.value, after.value, after.unit, token.start, after.end)
     if after.unit.base_unit == "unit" and _is_count(after.value) and CROSS_ONLY.fullmatch(text, start, end):
         return build_times(after.value, token.value, unit, token.start, after.end)
-    if after.unit.unit == unit.unit and PLUS.fullmatch(text, start, end):
+    if after.unit.unit == unit.unit and PLUS.fullmatch(text, start, end) and GIFT.match(text, after.end) is None:
         return build_quantity(token.value + after.value, unit, token.start, after.end)
     return None
 

@@ -31,7 +31,9 @@ _PREPOSITION = re.compile(r"(?:^|[^\w])(?:в|во|по|из|г|гор|город
 _AMOUNT = re.compile(r"\d\s?(?:г|гр|мл|шт|таб|табл)\.?\s+$", re.IGNORECASE)
 _ISOLATED_LEFT = re.compile(r"(?:^|[|\n\[({,;/•*!►❗.-])[\s\W]*$")
 _ISOLATED_RIGHT = re.compile(r"[\s\W]*?(?:$|[|\n\])},;/•*!.-]|\d)")
-_CODE_LEFT = re.compile(r"(?:[>→➡\[(2-]|[A-Z]{2},)\s?$")
+_CODE_LEFT = re.compile(r"(?:[>→➡2-]|[A-Z]{2},)\s?$")
+_OPENED = re.compile(r"[\[(]\s?$")
+_CLOSED = re.compile(r"\s?[\])>→➡,/|+&-]")
 _CODE_RIGHT = re.compile(r"\s?(?:[>→➡\])]|->)|, ?[A-Z]{2}(?![^\W\d_])")
 AROUND = {"RU-MOW": "RU-MOS", "RU-SPE": "RU-LEN", "BY-HM": "BY-MI", "UA-30": "UA-32", "KZ-75": "KZ-19"}
 """Cities that are subdivisions of their own, and the region around them."""
@@ -156,7 +158,10 @@ def _with_regions(text: str, hits: Iterable[Hit]) -> Iterator[Hit]:
 
 def _is_code(text: str, start: int) -> bool:
     """Does this two-letter word in capitals stand as a country code stands: in brackets, by an arrow, in a list?"""
-    return bool(_CODE_LEFT.search(text, max(0, start - 4), start) or _CODE_RIGHT.match(text, start + 2))
+    left = max(0, start - 4)
+    if _OPENED.search(text, left, start):
+        return _CLOSED.match(text, start + 2) is not None  # not `(IN STOCK)`
+    return bool(_CODE_LEFT.search(text, left, start) or _CODE_RIGHT.match(text, start + 2))
 
 
 @Language.factory("dropline_places", requires=[], assigns=[])

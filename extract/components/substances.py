@@ -16,13 +16,15 @@ from extract.components.belief import Belief
 from extract.components.denial import Denial
 from extract.components.spaced import SpacedNames
 from extract.evidence import Amounts, mark_lone_doses
-from extract.found import FoundSubstance, found
+from extract.found import FoundSubstance, found, word_at
 from extract.terms import Match, matches
 from extract.vocabulary import TABLES, Vocabulary, load_vocabulary
 
 READ = frozenset({"title", "description", "category"})
 FIELD_WEIGHT = {"title": 100.0, "description": 50.0, "category": 10.0}
 CANNABIS = ("cannabis-resin", "cannabis-concentrate", "cannabis-edible", "cannabis-seeds", "cannabis-herb")
+FOR = frozenset({"for", "для"})
+"""`trim for edibles`"""
 WHOLE_GROUPS = frozenset({"nitazenes", "synthetic-cannabinoids"})
 """Ids that name a group, where nobody says which of it."""
 
@@ -98,7 +100,10 @@ class SubstanceFinder:
     def _merge_cannabis(doc: Doc, hits: list[Match]) -> list[Match]:
         """`White Widow hash` is resin: strains and bare `cannabis` take the product that is named beside them, and bare
         `THC` sweets are edibles."""
-        sweets = [one for one in matches(doc, "form") if one.term.value == "edible" and one.field == "title"]
+        sweets = [
+            one for one in matches(doc, "form")
+            if one.term.value == "edible" and one.field == "title" and word_at(doc, one.first - 1) not in FOR
+        ]
         if sweets:  # `rosin gummies`
             begins = {one.first for one in sweets}
             hits = [
