@@ -74,9 +74,13 @@ class Phrases:
 
 def _standing(phrases: list[_Phrase], widths: list[Any], token: int) -> Iterator[tuple[int, int, list[Term]]]:
     """The phrases of which all words stand around the token that they wait at."""
+    size = len(widths)
     for norms, at, terms in phrases:
         first, behind = token - at, token - at + len(norms)
-        if first >= 0 and behind <= len(widths) and all(
+        if first < 0 or behind > size:
+            continue
+        end = widths[behind - 1]  # most phrases (`2c-b`, `2c-e`) differ in their last word
+        if type(end) is not int and end.norm == norms[-1] and all(
             type(width) is not int and width.norm == norm
             for width, norm in zip(widths[first:behind], norms, strict=True)
         ):

@@ -336,8 +336,8 @@ def _role_of_country(hit: Hit, left: _Left, right: str) -> tuple[str, ...]:
         hit.short or "domestic" in text[-12:]
     ):
         return ("to",)
-    if hit.capital and hit.code not in _GROWERS and hit.code not in NEAR and not left.is_origin() and (
-        _stands_apart(hit, left, right)
+    if hit.capital and hit.code not in _GROWERS and hit.code not in NEAR and (
+        _stands_apart(hit, left, right) and not left.is_origin()
     ):
         return ("from",)
     return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from extract.found import FoundPrice
 from extract.number_context import Token
@@ -95,7 +96,13 @@ def _currency_of(text: str, found: list[FoundPrice], default: str | None) -> str
     """The currency for an amount that is surely money: the one the text uses, the given one, roubles in Russian."""
     if found:
         return found[-1].currency
-    return default or ("RUB" if _CYRILLIC.search(text) else "")
+    return default or ("RUB" if _is_russian(text) else "")
+
+
+@lru_cache(maxsize=1)
+def _is_russian(text: str) -> bool:
+    """Asked for each tier of one text: remembered, so that a text of nothing but tiers is not read again and again."""
+    return _CYRILLIC.search(text) is not None
 
 
 def _tier_currency(text: str, tokens: list[Token], index: int, found: list[FoundPrice], default: str | None) -> str:

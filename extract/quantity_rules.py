@@ -80,9 +80,8 @@ def read_quantities(
         found = [one for one in found if one.unit != "ml" or one.count > 1 or one.base_amount > VESSEL_ML]
     if not units.isdisjoint(_OUNCES) and not units.isdisjoint(_METRIC):
         found = _said_once(found)
-    if "unit" in units and "g" in units:
-        found = [_piece(text, one) for one in found]
-        units = {quantity.unit for quantity in found}
+    if "unit" in units and "g" in units and (pieces := [_piece(text, one) for one in found]) != found:
+        found, units = pieces, {quantity.unit for quantity in pieces}
     return found if units.isdisjoint(_SMALL) else _doses(text, found, "unit" in units)
 
 

@@ -42,6 +42,8 @@ _YEAR = re.compile("20[0-4][0-9]")
 _COUNTABLE = frozenset({"mg", "ug", "ml"})
 """Units that say what one of a count holds."""
 _JOINED = frozenset({"unit", "bare", "xn"})
+_COUNTS = frozenset("cpCP")
+"""First letters of `COUNT_OF`."""
 _NEAR = 6
 """Code points between two numbers with units that one expression may have (`EACH` is the longest)."""
 
@@ -137,8 +139,9 @@ def _named_pieces(text: str, token: Token) -> FoundQuantity | None:
     """`50 Xanax bars`, `gummies 10 pack`."""
     if not 1 < token.value <= _MOST_NAMED or not _is_count(token.value) or _YEAR.fullmatch(token.literal):
         return None
-    named = COUNT_OF.match(text, token.end)
-    if named is None and text[token.end : token.end + 1] in _BLANKS:
+    behind, spaced = text[token.end : token.end + 2], text[token.end : token.end + 1] in _BLANKS
+    named = COUNT_OF.match(text, token.end) if not _COUNTS.isdisjoint(behind) else None
+    if named is None and spaced:
         named = NAMED_PIECES.match(text, token.end)
     return None if named is None else build_quantity(token.value, unit_named("unit"), token.start, named.end())
 

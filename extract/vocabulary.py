@@ -6,7 +6,7 @@ Tables (CSV with a header, UTF-8), each row with its `source`:
 - `names*.csv`: substance, name, lang, type, strength, source. `strength` is strong (always counts), weak (a word with a
   harmless sense: counts only beside other evidence) or class (a strain: says cannabis, the form decides which).
 - `forms.csv`: form, term, lang; `kinds.csv`: kind, term, lang, weight; `cues.csv`: cue, term, lang
-  (`ordinary`: a word one letter from a long name, which is no typing error)
+  (`ordinary`: a word that is neither a typing error in a long name nor a form of a short one)
 - `false_friends.csv`: phrase, lang, note: where the phrase stands, the names inside it are not drugs.
 Operators may add `names-*.csv` of their own to a copy of the folder.
 """
@@ -196,7 +196,8 @@ class _Builder:
                 self.vocabulary.talk.add(row["term"])
                 continue
             if row["cue"] == "ordinary":
-                self.add_forms(row["term"], "")
+                word = row["term"].lower().replace("ё", "е")
+                self.vocabulary.words[word] = word
                 continue
             self._plain(row["term"], row["lang"], Term("cue", row["cue"]))
         for _, row in iter_rows(self.folder / "false_friends.csv", ("phrase", "lang", "note")):

@@ -63,6 +63,7 @@ class Denial:
         self._covered: set[int] | None = None
         self._named: set[int] | None = None
         self._listed: set[int] | None = None
+        self._drawn: set[int] | None = None
         self._everyday: Set[int] = frozenset()
         """Tokens of the title that speak of everyday things."""
         self._media = False
@@ -207,7 +208,10 @@ class Denial:
 
     def _in_draw(self, at: int) -> bool:
         """`raffle ticket`: drugs are drawn for, too."""
-        return any(hit.first <= at < hit.last for hit in matches(self._doc, "kind") if hit.term.value == "lottery")
+        if self._drawn is None:
+            drawn = (hit for hit in matches(self._doc, "kind") if hit.term.value == "lottery")
+            self._drawn = {at for hit in drawn for at in range(hit.first, hit.last)}
+        return at in self._drawn
 
     def _follows_name(self, cue: Match) -> bool:
         for at in range(cue.first - 1, max(-1, cue.first - 1 - AFTER_REACH), -1):

@@ -102,7 +102,9 @@ class Places:
     ) -> list[FoundRegion]:
         """Regions of running text with roles; one for each code and role, at its first mention. `stretches`: where
         names may begin (all of the text if not given)."""
-        hits = list(_with_regions(text, self._find(text, ((0, len(text)),) if stretches is None else stretches)))
+        hits = list(self._find(text, ((0, len(text)),) if stretches is None else stretches))
+        if not AROUND.keys().isdisjoint([hit.code for hit in hits]):
+            hits = list(_with_regions(text, hits))
         return give_roles(text, hits, offset) if hits else []
 
     def _find(self, text: str, stretches: Iterable[tuple[int, int]]) -> Iterator[Hit]:

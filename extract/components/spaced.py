@@ -66,16 +66,19 @@ class SpacedNames:
         return extra
 
     def _runs(self, doc: Doc) -> Iterator[re.Match[str]]:
-        """Looks behind single letters and where three of them stand close together, or everywhere in a text with a star
-        inside a word: most texts have neither."""
+        """Looks behind single letters of a title and where three of them stand close together, or everywhere in a text
+        with a star inside a word: most texts have neither."""
         text = doc.text
         if "*" in text or "_" in text:
             yield from _RUN.finditer(text)
             return
         starts, singles = listing(doc).starts, marked(doc, self._single)
         free = 0
-        for single in singles:
+        title = found(doc).fields[0]
+        for single in singles if title.name == "title" else ():
             start = starts[single]
+            if start >= title.end:
+                break
             if text[start + 1 : start + 2] in _CUTS and (run := _CUT.match(text, start)) is not None:
                 yield run
         for first, third in zip(singles, singles[2:], strict=False):

@@ -23,6 +23,7 @@ from extract.vocabulary import TABLES, Vocabulary, load_vocabulary
 READ = frozenset({"title", "description", "category"})
 FIELD_WEIGHT = {"title": 100.0, "description": 50.0, "category": 10.0}
 CANNABIS = ("cannabis-resin", "cannabis-concentrate", "cannabis-edible", "cannabis-seeds", "cannabis-herb")
+SWEETENED = frozenset({"cannabis-concentrate", "cannabis-herb"})
 FOR = frozenset({"for", "для"})
 """`trim for edibles`"""
 WHOLE_GROUPS = frozenset({"nitazenes", "synthetic-cannabinoids"})
@@ -56,8 +57,6 @@ class SubstanceFinder:
 
     def __call__(self, doc: Doc) -> Doc:
         hits = [hit for hit in self._standing(doc) if hit.field in READ]
-        if hits and (prices := found(doc).prices):  # `3000 лир`
-            hits = [hit for hit in hits if not any(one.start < hit.start < hit.end <= one.end for one in prices)]
         spaced = self._spaced.find(doc, hits)
         if spaced:
             hits += [hit for hit in spaced if hit.field in READ]
@@ -100,6 +99,8 @@ class SubstanceFinder:
     def _merge_cannabis(doc: Doc, hits: list[Match]) -> list[Match]:
         """`White Widow hash` is resin: strains and bare `cannabis` take the product that is named beside them, and bare
         `THC` sweets are edibles."""
+        if SWEETENED.isdisjoint([hit.term.value for hit in hits]):
+            return hits
         sweets = [
             one for one in matches(doc, "form")
             if one.term.value == "edible" and one.field == "title" and word_at(doc, one.first - 1) not in FOR

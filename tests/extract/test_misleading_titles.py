@@ -83,6 +83,7 @@ def test_what_makes_a_word_a_drug(extractor: Extractor, fields: dict[str, str], 
 @pytest.mark.parametrize(("language", "series", "count"), [
     ("en", "", 75), ("ru", "", 75), ("en", "b", 60), ("ru", "b", 60), ("en", "c", 173), ("ru", "c", 152),
     ("en", "d", 83), ("ru", "d", 78), ("en", "e", 81), ("ru", "e", 74),
+    ("en", "f", 46), ("ru", "f", 32),
 ])  # fmt: skip
 def test_the_blind_sets_are_the_frozen_ones(language: str, series: str, count: int) -> None:
     path = LABELLED / f"blind-2026-11{series}-{language}.jsonl"
@@ -97,7 +98,7 @@ def test_the_blind_sets_are_the_frozen_ones(language: str, series: str, count: i
         assert all(unit in ("g", "ml", "unit") for _, unit in row["labels"]["quantities"])
 
 
-@pytest.mark.parametrize("series", ["", "b", "c", "d", "e"])
+@pytest.mark.parametrize("series", ["", "b", "c", "d", "e", "f"])
 def test_the_first_answer_to_the_blind_set_is_kept(series: str) -> None:
     first = json.loads((LABELLED / f"blind-2026-11{series}-first.json").read_text(encoding="utf-8"))
     assert {(one["set"], one["field"]) for one in first["scores"]} >= {
