@@ -15,6 +15,8 @@ HUGE = 500
 """Grams: nobody sells more under a mere by-word."""
 HUGE_AT_STASH = 99
 """Grams: the same for Russian by-words: stash markets sell small packages, and many of the words are kitchen words."""
+HUGE_PLANT = 50_000
+"""Grams: the same for bare `cannabis`, which is no word of the kitchen."""
 HUGE_ML = 1000
 BY_PIECE = frozenset({
     "entactogens", "lysergamides", "benzodiazepines", "gabapentinoids", "phenethylamines", "sedatives", "medicines",

@@ -22,7 +22,7 @@ COUNT_AHEAD = re.compile(
     rf"(?:[ ][-–—][ ]|[ \t\u00a0,(]{{0,2}})(?:{PIECES}(?!\w)[ \t\u00a0,.(]{{1,2}})?$", re.IGNORECASE
 )
 COUNT_END = re.compile(
-    r"[ \t\u00a0-]?(?:ct|count|pack|pk|packs?|box|blister|qty)(?!\w)|\s*(?:$|[\n|)\]*!;,]|\.(?:\s|$))"
+    r"[ \t\u00a0-]?(?:ct|count|pack|pk|packs?|box|blister|qty)(?!\w)|s(?!\w)|\s*(?:$|[\n|)\]*!;,]|\.(?:\s|$))"
     r"|(?:\s+[-–—] ?|[-–—] )[^\W\d_]",
     re.IGNORECASE,
 )
@@ -38,6 +38,11 @@ NAMED_PIECES = re.compile(
 )
 """`50 Xanax bars`, `30 oxycodone tablets 30mg`: a count, one or two names, the form. Not what a number in a name of a
 chemical (`4 FA pills`), a time or a rating stands before."""
+COUNT_BEHIND = re.compile(rf"(?<!\w)(?:qty|quantity|{PIECES})[ \t\u00a0:]{{1,2}}$", re.IGNORECASE)
+"""`tablets 10`, `qty 30`: what stands before a count at the end."""
+COUNT_LAST = re.compile(r"\s{0,3}(?:$|[|)\]])")
+DELTA = re.compile(r"(?:delta|дельта)[ -]?$", re.IGNORECASE)
+"""`Delta 8 gummies` are not eight."""
 COUNT_OF = re.compile(r"[ \t\u00a0-]?(?:ct|count|pack|pk)(?!\w)", re.IGNORECASE)
 """`gummies 10 pack`, `50ct`"""
 PIECES_RIGHT = re.compile(rf"[ \t\u00a0]{{0,2}}(?:[^\W\d_]{{2,12}}[ \t\u00a0]){{0,2}}?{PIECES}(?!\w)", re.IGNORECASE)

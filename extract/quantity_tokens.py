@@ -15,10 +15,13 @@ from extract.quantity_patterns import (
     BLANK,
     BOX_OF,
     COUNT_AHEAD,
+    COUNT_BEHIND,
     COUNT_END,
+    COUNT_LAST,
     COUNT_OF,
     CROSS,
     CROSS_ONLY,
+    DELTA,
     EACH,
     GIFT,
     LIST,
@@ -42,6 +45,9 @@ _YEAR = re.compile("20[0-4][0-9]")
 _COUNTABLE = frozenset({"mg", "ug", "ml"})
 """Units that say what one of a count holds."""
 _JOINED = frozenset({"unit", "bare", "xn"})
+_ISOMERS = frozenset({"8", "9", "10"})
+"""Of tetrahydrocannabinol."""
+_AHEAD = frozenset(" :\u00a0")
 _COUNTS = frozenset("cpCP")
 """First letters of `COUNT_OF`."""
 _NEAR = 6
@@ -61,7 +67,7 @@ def combine(text: str, tokens: list[Token]) -> list[FoundQuantity]:
         token = tokens[index]
         kind = token.kind
         position, index = index, index + 1
-        if not token.clean:
+        if not token.clean or (token.literal in _ISOMERS and DELTA.search(text, max(0, token.left - 7), token.left)):
             pass
         elif kind == "unit":
             bare = before is not None and before.kind == "bare"
@@ -143,6 +149,9 @@ def _named_pieces(text: str, token: Token) -> FoundQuantity | None:
     named = COUNT_OF.match(text, token.end) if not _COUNTS.isdisjoint(behind) else None
     if named is None and spaced:
         named = NAMED_PIECES.match(text, token.end)
+    start = token.start
+    if named is None and text[start - 1 : start] in _AHEAD and COUNT_BEHIND.search(text, max(0, start - 14), start):
+        named = COUNT_LAST.match(text, token.end)
     return None if named is None else build_quantity(token.value, unit_named("unit"), token.start, named.end())
 
 

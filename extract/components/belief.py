@@ -11,7 +11,7 @@ from functools import cached_property
 from spacy.tokens import Doc
 
 from extract.components.denial import BYWORDS, is_sentence
-from extract.evidence import HUGE, HUGE_AT_STASH, Amounts
+from extract.evidence import HUGE, HUGE_AT_STASH, HUGE_PLANT, Amounts
 from extract.found import FieldSpan, found, word_at
 from extract.marks import listing
 from extract.terms import Match, matches
@@ -234,6 +234,8 @@ class Belief:
         in, with not much beside it that our tables have never heard of."""
         value = hit.term.value
         below = HUGE_AT_STASH if hit.term.lang == "ru" and hit.term.strength == "weak" else HUGE
+        if hit.term.strength == "class" and hit.term.type == "name":
+            below = HUGE_PLANT
         plausible = self._says_drug or self._amounts.plausible(value, below=below)
         if not plausible or hit.field != "title":
             return plausible
