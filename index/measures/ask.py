@@ -107,10 +107,11 @@ class Ask:
         if status.reason is not None:
             value, n, reason = None, 0, status.reason
         low, high = interval if value is not None else (None, None)
-        return TrendRow(
-            bucket=self.buckets.starts[position],
+        # made by us, unchecked, and with one set of names for all: there may be a hundred thousand rows
+        return TrendRow.model_construct(
+            _EVERY, bucket=self.buckets.starts[position],
             splits=dict(zip(self.splits, series, strict=True)),
-            value=value, low=low, high=high, n=n, crawls=status.crawls,
+            value=None if value is None else float(value), low=low, high=high, n=n, crawls=status.crawls,
             coverage=None if status.coverage is None else min(1.0, status.coverage),
             tz=self.panel.zone(self.market_of(series)), extras=extras, reason=reason,
         )
@@ -120,6 +121,9 @@ class Ask:
         for position in range(len(self.buckets)):
             for number, key in enumerate(series):
                 yield number * len(self.buckets) + position, position, number, key
+
+
+_EVERY = set(TrendRow.model_fields)
 
 
 def build_ask(

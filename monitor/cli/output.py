@@ -16,6 +16,7 @@ from rich.table import Table
 
 from monitor.answers import clean, columns_of, dump, to_csv
 
+_AT_ONCE = 1_000
 NEVER_WRAPPED = ("bucket", "day", "currency", "unit")
 """Columns of short words that would be unreadable if folded."""
 
@@ -48,15 +49,31 @@ def write_line(value: Any) -> None:
     sys.stdout.buffer.write(dump(value) + b"\n")
 
 
+def _write_array(rows: Sequence[Mapping[str, Any]]) -> None:
+    """`write_json` of many rows, some at a time: the text of a hundred thousand is tens of megabytes."""
+    if not rows:
+        write_json([])
+        return
+    sys.stdout.flush()
+    out = sys.stdout.buffer
+    out.write(b"[\n")
+    for start in range(0, len(rows), _AT_ONCE):
+        piece = dump(list(rows[start : start + _AT_ONCE]), indent=True)
+        out.write(b",\n" * bool(start) + piece.removeprefix(b"[\n").removesuffix(b"\n]"))
+    out.write(b"\n]\n")
+    out.flush()
+
+
 def write_rows(
     rows: Sequence[Mapping[str, Any]], form: Format, *, title: str = "", columns: Sequence[str] = ()
 ) -> None:
     """Rows as a table, one JSON array, or CSV. `columns` are shown in the table even if empty; columns that no row
     fills are left out of the table (never of JSON and CSV)."""
-    names = list(dict.fromkeys([*columns, *columns_of(rows)]))
     if form is Format.JSON:
-        write_json(list(rows))
-    elif form is Format.CSV:
+        _write_array(rows)
+        return
+    names = list(dict.fromkeys([*columns, *columns_of(rows)]))
+    if form is Format.CSV:
         sys.stdout.write(to_csv(rows, names))
         sys.stdout.flush()
     elif names:  # a table of nothing is an empty line
