@@ -83,7 +83,8 @@ def kinds() -> list[Kind]:
     for by in ("day", "week"):
         found += [
             Kind("change", "price", by, ("shock",), ("shock", "drift"), 28, ChangeSettings()),
-            Kind("change", "listings", by, ("collapse",), ("collapse",), 28, ChangeSettings(), MAIN, "down", True),
+            Kind("change count", "listings", by, ("collapse",), ("collapse",), 28, ChangeSettings(), MAIN, "both",
+                 True),
             Kind("drift", "price", by, ("drift",), ("shock", "drift"), 35, DriftSettings()),
             Kind("surge nb", "new", by, ("surge",), ("surge",), 10, SurgeSettings(), (None, *MAIN), "up", True),
             Kind("surge ears-c2", "new", by, ("surge",), ("surge",), 10, SurgeSettings(method="ears-c2"),

@@ -7,16 +7,16 @@ in the week that it fills in part. The window goes on holding what the level has
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
 from index.detect.base import GAP, Step, TestSettings, first_index, known_value, skip, step_of
 from index.detect.baseline import Baseline, Window, bounds, to_scale
-from index.detect.exposure import HARMLESS, missing_share
+from index.detect.exposure import HARMLESS, lost_share, missing_share, slack
 from index.detect.series import Judgement, Series
 
 _WINDOWS: dict[Step, Window] = {
@@ -26,6 +26,11 @@ _WINDOWS: dict[Step, Window] = {
 _Z: dict[Step, float] = {"day": 2.5, "week": 4.0, "month": 2.5}
 _JUMP: dict[Step, float] = {"day": math.inf, "week": 3.0, "month": math.inf}
 """By day a shock takes several buckets, and the level has followed it half way before it is large."""
+
+_Z_COUNT = 2.7
+_STRICTER, _LOST, _SPAN, _PAST = 1.5, 0.15, 28, 90
+"""By day, where more than a seventh of the crawls of four weeks was lost (against the 90 days before) the baseline is
+older than was meant, and a count must be off by so many deviations more. By week `exposure.slack` sees to it."""
 
 
 class ChangeSettings(TestSettings):
@@ -39,11 +44,13 @@ class ChangeSettings(TestSettings):
     )
     z: float | None = Field(
         None, ge=0, description="Least change in standard deviations of what the series does by itself (see noise). "
-        "None: 2.5 by day and month, 4 by week, where `jump` finds what is new.",
+        "None: 2.5 by day and month, 4 by week, where `jump` finds what is new; 2.7 for listings, offers and vendors, "
+        "whose root strays by half a deviation at least.",
     )  # fmt: skip
     jump: float | None = Field(
         None, gt=0, description="Least change against the level just before, in its standard deviations, where this "
-        "bucket and the one before were seen. None: 3 by week; by day and month no such comparison.",
+        "bucket and the one before were seen. None: 3 by week; by day and month, and of listings, offers and vendors, "
+        "no such comparison.",
     )  # fmt: skip
     baseline: int | None = Field(
         None, ge=3, description="Buckets in the trailing window. None: 42 days, 10 weeks or 6 months."
@@ -84,9 +91,10 @@ def judge(series: Series, settings: ChangeSettings, since: date | None = None) -
     measure: of the level just before where it is that alone from which the value is off; notes: percent (signed)."""
     step = step_of(series)
     window = window_of(settings, step)
-    z = _Z[step] if settings.z is None else settings.z
-    jump = _JUMP[step] if settings.jump is None else settings.jump
     logarithmic = settings.scale == "log"
+    counts = series.latest is not None and logarithmic
+    z = (_Z_COUNT if counts else _Z[step]) if settings.z is None else settings.z
+    jump = (math.inf if counts else _JUMP[step]) if settings.jump is None else settings.jump
     values = to_scale(series.values, logarithmic)
     baseline = Baseline(values, series.n, window, step, settings.min_sigma, settings.spread if logarithmic else 0.0)
     rows: list[Judgement] = []
@@ -95,10 +103,12 @@ def judge(series: Series, settings: ChangeSettings, since: date | None = None) -
         if value is None:
             rows.append(skip(series, index, GAP))
             continue
-        if series.n[index] < settings.min_n and not (value == 0 and logarithmic):
+        expected = baseline.expect(index)
+        # a count may fall from enough to few: that is no lack of evidence
+        enough = counts and expected is not None and math.exp(expected.middle) >= settings.min_n
+        if series.n[index] < settings.min_n and not (value == 0 and logarithmic) and not enough:
             rows.append(skip(series, index, f"fewer than {settings.min_n} offers"))
             continue
-        expected = baseline.expect(index)
         if expected is None:
             rows.append(skip(series, index, "no baseline yet"))
             continue
@@ -107,9 +117,17 @@ def judge(series: Series, settings: ChangeSettings, since: date | None = None) -
             end = index - window.gap
             middle = float(np.nanmean(values[max(0, end - window.length) : end]))
         # A fall to nought has no logarithm: it is off by more than any bound.
+        notes: dict[str, float | str] = {}
         newest = float(values[index]) if value > 0 or not logarithmic else middle - 20.0
         reach = _Reach.of(settings, logarithmic, middle, expected.deviation(np.ones(1)), z)
         fired = reach.fires(newest, settings.direction)
+        if counts:
+            lost = step == "day" and lost_share(series.exposure, index, _SPAN, _PAST) >= _LOST
+            reach = reach.of_count(z + _STRICTER * lost)
+            off = [told for told in _told(series, index, middle) if reach.fires(told.log, settings.direction)]
+            fired = bool(off)
+            if off:
+                value, newest, notes = off[0].value, off[0].log, off[0].notes
         # After a gap, or a week seen in part, nobody knows the level just before.
         near_enough = index > 0 and max(missing_share(series, at) for at in (index - 1, index)) <= HARMLESS
         level = baseline.level(index, expected.noise) if near_enough and math.isfinite(jump) else None
@@ -125,10 +143,35 @@ def judge(series: Series, settings: ChangeSettings, since: date | None = None) -
                 low=None if settings.direction == "up" else math.exp(low) if logarithmic else low,
                 high=None if settings.direction == "down" else math.exp(high) if logarithmic else high,
                 score=(newest - reach.middle) / reach.sigma, n=int(series.n[index]),
-                notes={"percent": 100 * (value / usual - 1) if usual else math.inf},
+                notes={"percent": 100 * (value / usual - 1) if usual else math.inf, **notes},
             )
         )
     return rows
+
+
+class _Told(NamedTuple):
+    """What is said of a count: the `log` is drawn towards what is usual by what was not seen of the bucket, and by a
+    standard deviation where crawls were lost of late."""
+
+    value: float
+    log: float
+    notes: dict[str, float | str]
+
+
+def _told(series: Series, index: int, middle: float) -> list[_Told]:
+    """By a whole bucket and, where enough of it was seen, by its last crawl."""
+    assert series.latest is not None
+    usual, missing = math.exp(middle), missing_share(series, index)
+    found: list[tuple[float, dict[str, float | str]]] = [(float(series.values[index]), {})]
+    if missing <= HARMLESS:
+        found.append((float(series.latest[index]), {"crawl": "last"}))
+    told = []
+    for count, notes in found:
+        strays = slack(series, index, count)
+        near = usual + (count - usual) * (1 - missing)
+        near = min(near + strays, usual) if near < usual else max(near - strays, usual)
+        told.append(_Told(count, math.log(near) if near > 0 else middle - 20.0, notes))
+    return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +188,12 @@ class _Reach:
         sigma = max(sigma, 1e-12)
         down, up = (max(least, z * sigma) for least in bounds(settings.percent, logarithmic, middle))
         return cls(middle, sigma, down, up)
+
+    def of_count(self, z: float) -> _Reach:
+        """As far at least as a count strays: its root by half a standard deviation, whatever it is."""
+        root = math.exp(self.middle / 2)
+        down = math.inf if root <= z / 2 else -2 * math.log1p(-z / 2 / root)
+        return replace(self, down=max(self.down, down), up=max(self.up, 2 * math.log1p(z / 2 / root)))
 
     def fires(self, value: float, direction: str) -> bool:
         off = value - self.middle

@@ -7,6 +7,7 @@ else it is estimated from the number of crawls in each bucket.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -130,3 +131,17 @@ def effective_exposure(exposure: Floats, carry: bool, memory: int, window: int =
         result[index] = max(own, usual) + owed
         owed = max(0.0, usual - own)
     return result
+
+
+def slack(series: Series, index: int, count: float) -> float:
+    """By how much more a count that stands must be beyond a bound where crawls were lost in the newest five buckets of
+    several: its own standard deviation (the root of a count), since it is about other days than was meant."""
+    if series.latest is None or usual_amount(series, index, series.exposure) < _SEVERAL:
+        return 0.0
+    lost = missing_share(series, index) > 0 or lost_share(series.exposure, index, _RECENT, _USUAL) >= _LOST
+    return math.sqrt(max(count, 1.0)) if lost else 0.0
+
+
+_SEVERAL, _RECENT = 2, 5
+_LOST = 0.11
+"""Four days of five weeks."""

@@ -11,7 +11,6 @@ said of it.
 
 from __future__ import annotations
 
-import math
 from datetime import date
 from typing import ClassVar, Literal
 
@@ -19,7 +18,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from index.detect.base import GAP, TestSettings, first_index, known_value, skip
-from index.detect.exposure import HARMLESS, lost_share, missing_share, usual_amount
+from index.detect.exposure import HARMLESS, missing_share, slack, usual_amount
 from index.detect.series import Judgement, Series
 
 
@@ -96,27 +95,13 @@ def _side(settings: ThresholdSettings, value: float) -> str:
     return "below" if settings.below is not None and value < settings.below else ""
 
 
-def _slack(series: Series, index: int, count: float) -> float:
-    """By how much more a count that stands must be beyond a bound where crawls were lost in the newest five buckets of
-    several: its own standard deviation (the root of a count), since it is about other days than was meant."""
-    if series.latest is None or usual_amount(series, index, series.exposure) < _SEVERAL:
-        return 0.0
-    lost = missing_share(series, index) > 0 or lost_share(series.exposure, index, _RECENT, _USUAL) >= _LOST
-    return math.sqrt(max(count, 1.0)) if lost else 0.0
-
-
-_SEVERAL, _RECENT, _USUAL = 2, 5, 30
-_LOST = 0.11
-"""Four days of five weeks."""
-
-
 def _lasts(series: Series, index: int, settings: ThresholdSettings, side: str) -> bool:
     """Whether the count of the last crawl stands for a bucket's end: of days not seen it may not be the last."""
     assert series.latest is not None
     count = float(series.latest[index])
-    slack = _slack(series, index, count)
+    strays = slack(series, index, count)
     return missing_share(series, index) <= HARMLESS and (
-        _side(settings, count + slack if side == "below" else count - slack) == side
+        _side(settings, count + strays if side == "below" else count - strays) == side
     )
 
 
@@ -127,8 +112,8 @@ def _stays(series: Series, index: int, settings: ThresholdSettings, side: str) -
     value, missing = float(series.values[index]), missing_share(series, index)
     earlier = series.values[:index][~np.isnan(series.values[:index])][-_BEFORE:]
     if series.settled is None or series.settled_days is None:
-        slack = _slack(series, index, value)
-        value = value + slack if side == "below" else value - slack
+        strays = slack(series, index, value)
+        value = value + strays if side == "below" else value - strays
         rest = value if not len(earlier) else float(earlier.min() if side == "above" else earlier.max())
         return _side(settings, value * (1 - missing) + rest * missing) == side
     if side == "below":

@@ -177,6 +177,7 @@ import asyncio, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from crawler_lab import lab_market, open_shop, open_socks
+import httpcore2  # loaded before the watch: it loads trio where that is (browser tests bring it), which asks ldconfig
 from crawler.privacy import Masker
 from crawler.run import crawl
 from crawler.transport import Tor

@@ -104,7 +104,7 @@ def made(bench: ModuleType) -> list[Any]:
     return [bench.make_history(seed, events=bool(seed % 2)) for seed in SEEDS]
 
 
-@pytest.mark.parametrize("name", ["change", "drift", "surge nb", "threshold", "first", "down", "quality"])
+@pytest.mark.parametrize("name", ["change", "change count", "drift", "surge nb", "threshold", "first", "down", "quality"])
 def test_planted_events_are_found_at_few_false_alarms(bench: ModuleType, made: list[Any], name: str) -> None:
     """Weekly rules on eight markets (four with events): the whole bench has 50, and daily ones too."""
     (kind,) = [kind for kind in bench.kinds() if kind.name == name and kind.by == "week"]

@@ -257,6 +257,39 @@ def test_a_count_that_falls_to_nought_fires() -> None:
     assert judge(series([*prices(40), 0.0]), ChangeSettings())[40].fired
 
 
+def counts(values: list[float], latest: list[float] | None = None, exposure: Any = None) -> Series:
+    """Listings by week: means over the crawls of a week, and what its last crawl saw."""
+    made = series(values, n=2, exposure=[7.0] * len(values) if exposure is None else exposure)
+    return replace(made, latest=np.array(values if latest is None else latest, dtype=float))
+
+
+def test_a_count_strays_by_its_root() -> None:
+    # (sqrt(25) - 2.7 / 2) ** 2 = 13.3 and (sqrt(25) + 2.7 / 2) ** 2 = 40.3; the count itself may be few offers
+    usual = [25.0, 24.0, 26.0] * 8
+    for newest, fires in ((14.0, False), (13.0, True), (40.0, False), (41.0, True), (1.0, True)):
+        rows = judge(counts([*usual, newest]), ChangeSettings(min_n=5))
+        assert fired(rows) == ([24] if fires else []), newest
+    assert (rows[-1].low, rows[-1].high) == (pytest.approx(13.3, abs=0.1), pytest.approx(40.3, abs=0.1))
+    few = [4.0, 3.0, 5.0] * 8
+    assert judge(counts([*few, 0.5]), ChangeSettings(min_n=5))[-1].skipped == "fewer than 5 offers"
+
+
+def test_the_last_crawl_of_a_week_tells_of_a_count() -> None:
+    usual = [25.0, 24.0, 26.0] * 8
+    [row] = [row for row in judge(counts([*usual, 20.0], [*usual, 8.0]), ChangeSettings()) if row.fired]
+    assert (row.value, row.notes["crawl"]) == (8.0, "last")
+
+
+def test_what_was_not_seen_of_a_week_may_have_been_as_usual() -> None:
+    usual, whole = [25.0, 24.0, 26.0] * 8, [7.0] * 24
+    assert fired(judge(counts([*usual, 8.0], exposure=[*whole, 7.0]), ChangeSettings())) == [24]
+    assert fired(judge(counts([*usual, 8.0], exposure=[*whole, 3.0]), ChangeSettings())) == []
+    # lost crawls of late: by a standard deviation more
+    lost = [*whole[:-3], 2.0, 7.0, 7.0]
+    assert fired(judge(counts([*usual, 12.0], exposure=[*whole, 7.0]), ChangeSettings())) == [24]
+    assert fired(judge(counts([*usual, 12.0], exposure=[*lost, 7.0]), ChangeSettings())) == []
+
+
 def test_ewma_limits_are_the_textbooks() -> None:
     """sigma^2 lambda / (2 - lambda) (1 - (1 - lambda)^(2 k)): Montgomery, Statistical Quality Control, 9.2."""
     for weight in (0.1, 0.2, 0.5):
