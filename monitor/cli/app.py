@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -18,8 +18,6 @@ from config.settings import Settings, load_settings
 from monitor.cli.output import Format, note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from index.store import Store
 
 ANYWHERE = ("--store", "--config", "--format", "--data-dir", "--debug")
@@ -65,16 +63,11 @@ class Context:
     form: Format
     debug: bool
 
-    @contextmanager
-    def store(self) -> Iterator[Store]:
+    def store(self) -> AbstractContextManager[Store]:
         """The store of this call, closed at the end."""
         from index.open import open_store
 
-        store = open_store(self.settings.store_url)
-        try:
-            yield store
-        finally:
-            store.close()
+        return closing(open_store(self.settings.store_url))
 
 
 def current(context: typer.Context) -> Context:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -37,14 +37,9 @@ class House:
     settings: Settings
     suggestions: Suggestions
 
-    @contextmanager
-    def store(self) -> Iterator[Store]:
+    def store(self) -> AbstractContextManager[Store]:
         """The store, for one request in one thread."""
-        store = open_store(self.settings.store_url)
-        try:
-            yield store
-        finally:
-            store.close()
+        return closing(open_store(self.settings.store_url))
 
     @contextmanager
     def records(self) -> Iterator[Records]:
