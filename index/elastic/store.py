@@ -318,11 +318,24 @@ class ElasticStore:
         version: str | None = None,
     ) -> Iterator[list[tuple[tuple[str | None, ...], int]]]:
         check_groups(by)
-        with self._guard():
-            wanted = version if version is not None else self._current()
-            counted = iter(()) if wanted is None else self._counting.ask_each(where, crawls, by, of, wanted)
-            for counts in counted:
-                yield counts or ([] if by else [((), 0)])
+        wanted = version if version is not None else self._ask(self._current)
+        if wanted is None:
+            yield from ([] for _ in crawls)
+            return
+        counted: Iterator[list[tuple[tuple[str | None, ...], int]]] | None = None
+
+        def count(rest: Sequence[tuple[str, ...]]) -> list[tuple[tuple[str | None, ...], int]]:
+            nonlocal counted
+            if counted is None:  # begun, or begun anew where the cluster was busy
+                counted = self._counting.ask_each(where, rest, by, of, wanted)
+            try:
+                return next(counted)
+            except ApiError:
+                counted = None
+                raise
+
+        for place in range(len(crawls)):
+            yield self._ask(partial(count, crawls[place:])) or ([] if by else [((), 0)])
 
     def quantiles(
         self, where: Filter, by: By, split: Sequence[str], field: PriceField, at: Sequence[float], *,

@@ -235,6 +235,8 @@ def test_questions_of_one_look_weigh_the_crawls_once(stores: tuple[ElasticStore,
 
 
 def test_sets_of_crawls_are_counted_one_after_the_other(stores: tuple[ElasticStore, SqliteStore]) -> None:
+    for store in stores:  # still empty
+        assert list(store.count_each(Filter(), [("a",), ("b",)], (), "offer")) == [[], []]
     rows = observations(5, crawls=6)
     for store in stores:
         store.write(rows)
