@@ -196,6 +196,15 @@ SCAN_ORDER: dict[RecordName, list[Body]] = {
 }
 
 
+OFFERS: list[Body] = [{"market": {"terms": {"field": "market"}}}, {"offer": {"terms": {"field": "offer"}}}]
+"""Sources of the composite aggregation over offers, which both scan orders begin with."""
+
+
+def build_offers(query: Body, market: str, first: str, last: str) -> Body:
+    """A query narrowed to the offers of a market from one id to another, both among them."""
+    return build_query([query, {"term": {"market": market}}, {"range": {"offer": {"gte": first, "lte": last}}}])
+
+
 def build_groups(by: Sequence[str], of: Distinct) -> list[Body]:
     """Sources of the composite aggregation that pages through every distinct (group, market, thing)."""
     fields = [*by, "market", of]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 import elastic_transport
 from elasticsearch import ApiError, Elasticsearch, NotFoundError
 
 from config.errors import StoreError
-from index.elastic.documents import Body
+from index.elastic.documents import OFFERS, Body, build_offers
 
 _KEEP = "5m"
 PAGE = 10_000
@@ -59,16 +60,54 @@ def iter_pages(
 ) -> Iterator[list[Body]]:
     """Pages of hits in the order of `sort`."""
     with PointInTime(client, index) as view:
-        after: list[Any] | None = None
-        while view.id is not None:
-            more: Body = {} if after is None else {"search_after": after}
-            hits = view.search(
-                query=query, sort=list(sort), source=source, size=size, track_total_hits=False, **more)["hits"]["hits"]
-            if hits:
-                yield hits
-                after = hits[-1]["sort"]
-            if len(hits) < size:
-                return
+        yield from _iter_view(view, query, sort, source, size)
+
+
+def _iter_view(
+    view: PointInTime, query: Body, sort: Sequence[Body | str], source: Any, size: int
+) -> Iterator[list[Body]]:
+    after: list[Any] | None = None
+    while view.id is not None:
+        more: Body = {} if after is None else {"search_after": after}
+        hits = view.search(
+            query=query, sort=list(sort), source=source, size=size, track_total_hits=False, **more)["hits"]["hits"]
+        if hits:
+            yield hits
+            after = hits[-1]["sort"]
+        if len(hits) < size:
+            return
+
+
+def iter_by_offer(
+    client: Elasticsearch, index: str, query: Body, sort: Sequence[Body], source: Any, *, size: int = PAGE
+) -> Iterator[list[Body]]:
+    """The same in a `sort` that begins with market and offer. Every page of `iter_pages` goes through all rows there
+    are: where one page will not do, some offers at a time are asked for, and only their rows are gone through."""
+    with PointInTime(client, index) as view:
+        whole = list(islice(_iter_view(view, query, sort, source, size), 1))
+        if not whole or len(whole[0]) < size:
+            yield from whole
+            return
+        del whole
+        for market, first, last in _iter_runs(view, query, size):
+            yield from _iter_view(view, build_offers(query, market, first, last), sort, source, size)
+
+
+def _iter_runs(view: PointInTime, query: Body, size: int) -> Iterator[tuple[str, str, str]]:
+    """Market, first and last offer of runs of offers that have fewer than `size` rows together, or are one offer."""
+    run: tuple[str, str, str] | None = None
+    rows = 0
+    for bucket in _iter_view_buckets(view, query, OFFERS):
+        market, offer = bucket["key"]["market"], bucket["key"]["offer"]
+        rows += bucket["doc_count"]
+        if run is not None and run[0] == market and rows < size:
+            run = (market, run[1], offer)
+            continue
+        if run is not None:
+            yield run
+        run, rows = (market, offer, offer), bucket["doc_count"]
+    if run is not None:
+        yield run
 
 
 def iter_buckets(
@@ -76,10 +115,7 @@ def iter_buckets(
 ) -> Iterator[Body]:
     """Every bucket of a composite aggregation with what `aggs` says of each. One request where one page will do; pages
     of one frozen view where not."""
-    groups: Body = {"composite": {"size": PAGE, "sources": list(sources)}}
-    if aggs is not None:
-        groups["aggs"] = aggs
-    body: Body = {"query": query, "size": 0, "track_total_hits": False, "aggs": {"groups": groups}}
+    body = _composite(query, sources, aggs)
     try:
         answer = checked(dict(client.search(index=index, allow_partial_search_results=False, **body).body))
     except NotFoundError:  # no such index
@@ -89,12 +125,26 @@ def iter_buckets(
         yield from found
         return
     with PointInTime(client, index) as view:
-        while view.id is not None:
-            page = view.search(**body)["aggregations"]["groups"]
-            yield from page["buckets"]
-            if page.get("after_key") is None or len(page["buckets"]) < PAGE:
-                return
-            groups["composite"]["after"] = page["after_key"]
+        yield from _iter_view_buckets(view, query, sources, aggs)
+
+
+def _iter_view_buckets(
+    view: PointInTime, query: Body, sources: Sequence[Body], aggs: Body | None = None
+) -> Iterator[Body]:
+    body = _composite(query, sources, aggs)
+    while view.id is not None:
+        page = view.search(**body)["aggregations"]["groups"]
+        yield from page["buckets"]
+        if page.get("after_key") is None or len(page["buckets"]) < PAGE:
+            return
+        body["aggs"]["groups"]["composite"]["after"] = page["after_key"]
+
+
+def _composite(query: Body, sources: Sequence[Body], aggs: Body | None) -> Body:
+    groups: Body = {"composite": {"size": PAGE, "sources": list(sources)}}
+    if aggs is not None:
+        groups["aggs"] = aggs
+    return {"query": query, "size": 0, "track_total_hits": False, "aggs": {"groups": groups}}
 
 
 def iter_groups(client: Elasticsearch, index: str, query: Body, sources: Sequence[Body]) -> Iterator[Body]:

@@ -46,7 +46,7 @@ from index.elastic.mappings import (
     write_alias,
 )
 from index.elastic.quantiles import ask_quantiles
-from index.elastic.reading import PAGE, PointInTime, iter_pages
+from index.elastic.reading import PAGE, PointInTime, iter_by_offer, iter_pages
 from index.elastic.removing import Removing
 from index.elastic.searching import Searching
 from index.elastic.writing import Shape, Writer
@@ -274,7 +274,7 @@ class ElasticStore:
         names = {field: docs.source_field(field, kinds[field]) for field in fields}
         query = docs.build_query(docs.build_filter(record, where))
         with self._guard():
-            for hits in iter_pages(
+            for hits in iter_by_offer(
                 self.client,
                 self._target(record, version),
                 query,
