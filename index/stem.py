@@ -1,7 +1,7 @@
 """Stems, made in Python so that both stores index and search the same words.
 
-Snowball stemmers (snowballstemmer, BSD): Russian for words with a Cyrillic letter, English for the rest. Words are runs
-of letters and digits after NFKC, case folding and ё -> е.
+Snowball stemmers (PyStemmer: compiled, the same stems as the pure snowballstemmer of its version): Russian for words
+with a Cyrillic letter, English for the rest. Words are runs of letters and digits after NFKC, case folding and ё -> е.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import threading
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol, cast
 
-import snowballstemmer  # type: ignore[import-untyped]
+import Stemmer  # type: ignore[import-not-found]
 
 _WORD = re.compile(r"[^\W_]+")
 _CYRILLIC = re.compile(r"[а-яіїєґў]")
@@ -22,16 +21,12 @@ _LONGEST = 48
 """Code points of a word that are kept: below the limits of both stores, so that neither splits a word by itself."""
 
 
-class _Stemmer(Protocol):
-    def stemWord(self, word: str) -> str: ...  # noqa: N802 - the library's name
-
-
 class _Stemmers(threading.local):
     """A pair for each thread: a stemmer holds the word it works on."""
 
     def __init__(self) -> None:
-        self.russian = cast(_Stemmer, snowballstemmer.stemmer("russian"))
-        self.english = cast(_Stemmer, snowballstemmer.stemmer("english"))
+        self.russian = Stemmer.Stemmer("russian", 0)  # no cache of its own
+        self.english = Stemmer.Stemmer("english", 0)
 
 
 _stemmers = _Stemmers()
