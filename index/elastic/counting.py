@@ -34,9 +34,7 @@ from index.elastic.packs import (
     COUNTED,
     SOURCE_FIELDS,
     Growing,
-    Numbers,
     Pack,
-    Tally,
     agrees,
     columns_for,
     columns_from,
@@ -48,6 +46,7 @@ from index.elastic.packs import (
 )
 from index.elastic.reading import checked, iter_groups, iter_pages
 from index.elastic.shelf import Shelf, Stored
+from index.elastic.tally import Numbers, Tally
 from index.ready_counts import GROUPINGS, allowed_of, grouping_of
 from index.store import Distinct, Filter
 

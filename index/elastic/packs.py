@@ -10,7 +10,6 @@ odds that any two are taken for one are 3 in a million. Beside the columns stand
 
 from __future__ import annotations
 
-import math
 import zlib
 from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -23,7 +22,6 @@ import orjson
 from numpy.typing import NDArray
 
 from extract.observation import Observation
-from index.content import sort_groups
 from index.elastic.documents import Body, mark_of
 from index.packed import dump_labels, dump_numbers, dump_whole, load_column
 from index.packed_days import pack_list
@@ -34,16 +32,11 @@ FIELDS = (
     "day", "market", "substance", "group", "form", "region", "stash", "kind", "vendor", "ships_from", "ships_to")
 """What a pack knows of a row, beside its listing, offer and mark."""
 SOURCE_FIELDS = [*FIELDS, "listing", "offer", "mark"]
-_LISTS = ("ships_from", "ships_to")
+LISTS = ("ships_from", "ships_to")
 Columns = list[list[Any]]
 """Values of FIELDS (lists as tuples), then listing, offer, mark: a list for each, of one length."""
 Whole = NDArray[Any]
 Group = tuple[str | None, ...]
-_MOST_CODES = 10_000
-"""Codes up to which a flag for each is quicker than sorting."""
-_UP = 32
-_MOST_PAIRS = 4_000_000
-"""Pairs of group and thing that are held before they are brought down to the distinct ones."""
 
 
 def columns_of(rows: Sequence[Observation], digests: Iterable[str]) -> Columns:
@@ -62,11 +55,12 @@ def columns_from(sources: Sequence[Body]) -> Columns:
     """The columns of documents."""
     return [
         *([source.get(name) for source in sources] for name in FIELDS[:-2]),
-        *([tuple(source.get(name) or ()) for source in sources] for name in _LISTS),
+        *([tuple(source.get(name) or ()) for source in sources] for name in LISTS),
         *([source[name] for source in sources] for name in ("listing", "offer", "mark"))]
 
 
-def _hash(*parts: str) -> int:
+def hash_of(*parts: str) -> int:
+    """64 bits that tell a market's listing, offer or vendor from any other."""
     return int.from_bytes(blake2b("\0".join(parts).encode(), digest_size=8).digest(), "little")
 
 
@@ -128,7 +122,7 @@ class Growing:
             codes[name] = _narrow(each, len(known), rows)
         return Pack(
             len(self), {name: list(known) for name, known in zip(FIELDS, self._known, strict=False)}, codes,
-            {name: np.array([_hash(*each) for each in known], dtype=np.uint64)
+            {name: np.array([hash_of(*each) for each in known], dtype=np.uint64)
              for name, known in zip(("listing", "offer"), self._known[-2:], strict=True)},
             _narrow(self._marks, 2**32, rows))
 
@@ -137,7 +131,7 @@ def dump_pack(pack: Pack) -> dict[str, bytes]:
     """The columns of a whole pack: fields by name, things and their hashes, marks."""
     columns = {}
     for name, codes in pack.codes.items():
-        if name in _LISTS:
+        if name in LISTS:
             columns[name] = dump_labels(codes, [pack_list(label) for label in pack.labels[name]])
         elif name in FIELDS:
             columns[name] = dump_labels(codes, pack.labels[name])
@@ -164,12 +158,12 @@ def load_pack(rows: int, columns: Mapping[str, bytes], words: dict[Any, Any] | N
         else:
             codes[name] = column
             if name in FIELDS:
-                whole = [tuple(orjson.loads(each or "[]")) for each in told] if name in _LISTS else told
+                whole = [tuple(orjson.loads(each or "[]")) for each in told] if name in LISTS else told
                 labels[name] = [words.setdefault(each, each) for each in whole]
     return Pack(rows, labels, codes, things, marks)
 
 
-_FINE = ("group", "form", "stash", "kind", "vendor", "substance", "region", *_LISTS)
+_FINE = ("group", "form", "stash", "kind", "vendor", "substance", "region", *LISTS)
 
 
 def columns_for(where: Filter, by: Collection[str], of: Distinct, *, cut: bool) -> list[str]:
@@ -201,7 +195,7 @@ def dump_counts(pack: Pack, fields: Sequence[str]) -> bytes:
         width = int(codes.max(initial=0)) + 1
         counts.append(np.bincount(np.unique(mine * width + codes) // width, minlength=len(groups)).tolist())
     options = [pack.labels[field] for field in ("market", *fields)]
-    cells = [[*_group(code, options), *each] for code, *each in zip(groups.tolist(), *counts, strict=True)]
+    cells = [[*group_of(code, options), *each] for code, *each in zip(groups.tolist(), *counts, strict=True)]
     return zlib.compress(orjson.dumps(cells), 1)
 
 
@@ -234,7 +228,7 @@ def mask_fine(pack: Pack, where: Filter) -> NDArray[np.bool_]:
         values = getattr(where, field)
         if not values:
             continue
-        if field in _LISTS:
+        if field in LISTS:
             mask &= _keep(pack, field, (not set(values).isdisjoint(label) for label in pack.labels[field]))
         else:
             let_through: Wanted = wanted(where, field)
@@ -248,152 +242,8 @@ def agrees(pack: Pack, where: Filter, rows: int, marks: float) -> bool:
     return int(mask.sum()) == rows and float(pack.marks[mask].sum(dtype=np.uint64)) == marks
 
 
-class Numbers:
-    """Hashes numbered as they come, for tallies of the same kind of thing."""
-
-    def __init__(self) -> None:
-        self._hashes = np.zeros(0, dtype=np.uint64)
-        self._numbers = np.zeros(0, dtype=np.int32)
-        """Of the hashes, which stand in order."""
-        self._of_crawl: dict[str, tuple[int, NDArray[np.int32]]] = {}
-        """With a checksum of the hashes: a pack made anew may have them in another order."""
-
-    def of_crawl(self, crawl: str, hashes: Whole) -> Whole:
-        """The numbers of all that a crawl's pack holds, looked up once."""
-        check = zlib.crc32(hashes.tobytes())
-        known = self._of_crawl.get(crawl)
-        if known is None or known[0] != check or len(known[1]) != len(hashes):
-            known = self._of_crawl[crawl] = check, self.of(hashes)
-        return known[1]
-
-    def of(self, hashes: Whole) -> Whole:
-        """The numbers of distinct hashes."""
-        places = np.searchsorted(self._hashes, hashes)
-        there = np.zeros(len(hashes), dtype=bool)
-        inside = np.flatnonzero(places < len(self._hashes))
-        there[inside] = self._hashes[places[inside]] == hashes[inside]
-        if not there.all():
-            new = np.sort(hashes[~there])
-            at = np.searchsorted(self._hashes, new)
-            fresh = np.arange(len(self._hashes), len(self._hashes) + len(new), dtype=np.int32)
-            self._hashes, self._numbers = np.insert(self._hashes, at, new), np.insert(self._numbers, at, fresh)
-            places = np.searchsorted(self._hashes, hashes)
-        return self._numbers[places]
-
-
-class Tally:
-    """Distinct things by group over many packs."""
-
-    def __init__(self, where: Filter, by: Sequence[str], of: Distinct, numbers: Numbers) -> None:
-        self._where, self._by, self._of, self._things = where, by, of, numbers
-        self._numbers: dict[Group, int] = {}
-        self._counts: list[tuple[Group, int]] = []
-        self._in_order, self._last = True, ""
-        self._pairs: list[Whole] = []
-        """The number of a group, 32 bits up, and that of a thing seen in it."""
-        self._held = 0
-
-    def add(self, crawl: str, pack: Pack) -> None:
-        """Counts a crawl's rows. Crawls that come in order need not be sorted at the end."""
-        self._in_order, self._last = self._in_order and crawl > self._last, crawl
-        rows = np.flatnonzero(mask_fine(pack, self._where))
-        if not len(rows):
-            return
-        keys = np.zeros(len(rows), dtype=np.int64)
-        options: list[list[Any]] = []
-        for field in self._by:
-            if field == "crawl":
-                options.append([crawl])
-                continue
-            codes, labels = pack.codes[field].astype(np.int64), pack.labels[field]
-            if field in _LISTS:  # a row counts under each of its values, or under none
-                rows, keys, values, labels = _spread(rows, keys, codes, labels)
-            else:
-                values = codes[rows]
-            keys = keys * max(len(labels), 1) + values
-            options.append(labels)
-        things, hashes, known = self._identify(pack, rows)
-        present, keys = _renumber(keys, math.prod(max(len(labels), 1) for labels in options))
-        groups = [_group(key, options) for key in present.tolist()]
-        keys, things = keys[known], things[known]
-        if "crawl" in self._by:  # no other pack has anything to say about these groups
-            owners = _distinct(keys << _UP | things) >> _UP
-            counts = np.bincount(owners, minlength=len(groups)).tolist()
-            self._counts += sort_groups(list(zip(groups, counts, strict=True)))
-            return
-        numbers = np.array(
-            [self._numbers.setdefault(group, len(self._numbers)) for group in groups], dtype=np.int64)
-        mine = self._things.of(hashes) if self._of == "vendor" else self._things.of_crawl(crawl, hashes)
-        self._pairs.append(numbers[keys] << _UP | mine[things])
-        self._held += len(keys)
-        if self._held > _MOST_PAIRS:
-            self._fold()
-
-    def _identify(self, pack: Pack, rows: Whole) -> tuple[Whole, Whole, NDArray[np.bool_]]:
-        """For rows: code of the thing, the hashes that the codes point to, and whether there is a thing at all."""
-        if self._of != "vendor":
-            return pack.codes[self._of].astype(np.int64)[rows], pack.things[self._of], np.ones(len(rows), dtype=bool)
-        vendors, markets = pack.labels["vendor"], pack.labels["market"]
-        size = max(len(vendors), 1)
-        pairs = (pack.codes["market"].astype(np.int64) * size + pack.codes["vendor"])[rows]
-        distinct, places = np.unique(pairs, return_inverse=True)
-        hashes = np.array([
-            _hash(markets[pair // size], vendors[pair % size] or "") for pair in distinct.tolist()], dtype=np.uint64)
-        known = np.array([vendors[pair % size] is not None for pair in distinct.tolist()], dtype=bool)
-        return places.reshape(-1), hashes, known[places.reshape(-1)] if len(known) else np.zeros(0, dtype=bool)
-
-    def _fold(self) -> None:
-        if self._pairs:
-            self._pairs = [_distinct(np.concatenate(self._pairs))]
-            self._held = len(self._pairs[0])
-
-    def result(self) -> list[tuple[Group, int]]:
-        """Counts by group, sorted; also groups that have rows but nothing to count."""
-        self._fold()
-        if self._in_order and self._by and self._by[0] == "crawl":
-            return self._counts
-        found = self._counts
-        if self._numbers:
-            counts = np.bincount(self._pairs[0] >> _UP, minlength=len(self._numbers))
-            found = list(zip(self._numbers, counts.tolist(), strict=True))
-        return sort_groups(found)
-
-
-def _distinct(numbers: Whole) -> Whole:
-    """The distinct ones, ascending. numpy's own `unique` goes by a hash table, which is slower for so few."""
-    ordered = np.sort(numbers)
-    new = np.ones(len(ordered), dtype=bool)
-    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
-    found: Whole = ordered[new]
-    return found
-
-
-def _renumber(codes: Whole, size: int) -> tuple[Whole, Whole]:
-    """The distinct ones of codes below a size, ascending, and each code's place among them."""
-    if size > _MOST_CODES:
-        present = _distinct(codes)
-        return present, np.searchsorted(present, codes)
-    there = np.zeros(size, dtype=bool)
-    there[codes] = True
-    return np.flatnonzero(there), (np.cumsum(there) - 1)[codes]
-
-
-def _spread(rows: Whole, keys: Whole, codes: Whole, labels: Sequence[tuple[str, ...]]) -> tuple[
-    Whole, Whole, Whole, list[str | None]
-]:
-    known: dict[str | None, int] = {}
-    lists = [[known.setdefault(value, len(known)) for value in dict.fromkeys(label or (None,))] for label in labels]
-    sizes = np.array([len(each) for each in lists], dtype=np.int64)
-    flat = np.array([value for each in lists for value in each], dtype=np.int64)
-    starts = np.concatenate(([0], np.cumsum(sizes)))[:-1]
-    mine = codes[rows]
-    times = sizes[mine]
-    within = np.arange(int(times.sum())) - np.repeat(np.cumsum(times) - times, times)
-    values = flat[np.repeat(starts[mine], times) + within]
-    return np.repeat(rows, times), np.repeat(keys, times), values, list(known)
-
-
-def _group(key: int, options: Sequence[Sequence[Any]]) -> Group:
+def group_of(key: int, options: Sequence[Sequence[Any]]) -> Group:
+    """The labels behind a code of several fields together."""
     found = []
     for labels in reversed(options):
         key, place = divmod(key, max(len(labels), 1))

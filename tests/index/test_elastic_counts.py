@@ -19,8 +19,9 @@ from index.columns import COUNT_FIELDS
 from index.content import sort_groups
 from index.elastic.documents import read_pack_document
 from index.elastic.mappings import pack_index
-from index.elastic.packs import FIELDS, Growing, Numbers, Pack, Tally, agrees, dump_pack, load_pack
+from index.elastic.packs import FIELDS, Growing, Pack, agrees, dump_pack, load_pack
 from index.elastic.store import ElasticStore
+from index.elastic.tally import Numbers, Tally
 from index.packed import load_column
 from index.sqlite.store import SqliteStore
 from index.store import Distinct, Filter
