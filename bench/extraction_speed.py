@@ -3,9 +3,10 @@
 Anchor: lower-casing, `ahocorasick_rs` over 3,000 terms and a digit-anchored regular expression, on the same texts. The
 texts are those of `extraction_texts.py`. Pipeline and anchor take turns (256 texts each) and the ratio of
 a run is that of its sums; every run has new texts and an extractor that has read nothing, so that the first words of
-all kinds are paid for too, and is as long as a small crawl. Times are CPU seconds of this process (one core), so that
-other work on the machine disturbs less; it still does: the pipeline needs the caches of the processor far more than
-the anchor.
+all kinds are paid for too, and is as long as a small crawl. Beside it stand two plain spaCy pipelines on the same texts
+(`extraction_reference.py`): their shares of the anchor are known from where the aims were set. Times are CPU seconds of
+this process (one core), so that other work on the machine disturbs less; it still does: the pipeline needs the caches
+of the processor far more than the anchor.
 
     python bench/extraction_speed.py [documents a run] [runs]
 """
@@ -22,6 +23,7 @@ from collections import Counter
 from itertools import islice
 
 import ahocorasick_rs
+from extraction_reference import MEASURED, Reference
 from extraction_texts import Texts
 
 from extract.compose import build_reading
@@ -86,6 +88,7 @@ def main() -> None:
     terms = random.Random(1).sample(sorted(extractor.vocabulary.phrases), 3_000)
     automaton = ahocorasick_rs.AhoCorasick(terms)
     ratios = []
+    plain: dict[str, list[float]] = {name: [] for name in MEASURED}
     for run in range(runs):
         texts = Texts(run).make(count)
         extractor = Extractor()  # nothing of an earlier run is remembered
@@ -93,7 +96,14 @@ def main() -> None:
         ratios.append(anchor / ours)
         print(f"run {run + 1}: anchor {count / anchor:,.0f} docs/s; pipeline {count / ours:,.0f} docs/s; "
               f"ratio {ratios[-1]:.3f}")  # fmt: skip
+        for name, found in plain.items():
+            taken = Reference(name, terms).time(texts)
+            found.append(time_anchor(automaton, texts) / taken)
+            print(f"  {name} spaCy pipeline {count / taken:,.0f} docs/s; ratio {found[-1]:.3f}")
     print(f"ratio: median {statistics.median(ratios):.3f}, {min(ratios):.3f} to {max(ratios):.3f}")
+    for name, found in plain.items():
+        ratio = statistics.median(found)
+        print(f"{name} spaCy pipeline: median {ratio:.3f}, where the aims were set {MEASURED[name]}")
     spent = time_parts(Extractor(), Texts(runs).make(min(count, 2_000)))
     print("share of each part:")
     for name, seconds in spent.items():
