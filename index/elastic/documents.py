@@ -250,12 +250,8 @@ def build_search(query: Query, where: Filter, limit: int, offset: int) -> Body:
     }
 
 
-def build_newest(where: Filter) -> Body:
-    """The newest day that has an observation in the filter's markets and days."""
-    coarse = Filter(market=where.market, first=where.first, last=where.last)
-    return {
-        "size": 0, "track_total_hits": False, "query": build_query(build_filter("observation", coarse)),
-        "aggs": {"newest": {"max": {"field": "day"}}}}
+NEWEST_DAY: Body = {"newest": {"max": {"field": "day"}}}
+"""Aggregation: the newest day, in milliseconds since 1970."""
 
 
 def build_crawl_weights(most: int, query: Body | None = None) -> Body:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import elastic_transport
 from elasticsearch import ApiError, Elasticsearch, NotFoundError
@@ -13,8 +14,18 @@ from elasticsearch import ApiError, Elasticsearch, NotFoundError
 from config.errors import StoreError
 from index.elastic.documents import OFFERS, Body, build_offers
 
+T = TypeVar("T")
 _KEEP = "5m"
 PAGE = 10_000
+
+
+def ahead(steps: Iterator[T]) -> Iterator[T]:
+    """The steps, each begun (in a thread of its own) while the one before is worked on."""
+    with ThreadPoolExecutor(1, "dropline-ahead") as pool:
+        coming = pool.submit(list, islice(steps, 1))
+        while step := coming.result():
+            coming = pool.submit(list, islice(steps, 1))
+            yield from step
 
 
 def checked(answer: Body) -> Body:
@@ -82,15 +93,17 @@ def iter_by_offer(
     client: Elasticsearch, index: str, query: Body, sort: Sequence[Body], source: Any, *, size: int = PAGE
 ) -> Iterator[list[Body]]:
     """The same in a `sort` that begins with market and offer. Every page of `iter_pages` goes through all rows there
-    are: where one page will not do, some offers at a time are asked for, and only their rows are gone through."""
+    are: where one page will not do, some offers at a time are asked for, and only their rows are gone through. While a
+    page is worked on, the next is on its way."""
     with PointInTime(client, index) as view:
         whole = list(islice(_iter_view(view, query, sort, source, size), 1))
         if not whole or len(whole[0]) < size:
             yield from whole
             return
         del whole
-        for market, first, last in _iter_runs(view, query, size):
-            yield from _iter_view(view, build_offers(query, market, first, last), sort, source, size)
+        yield from ahead(
+            hits for run in _iter_runs(view, query, size)
+            for hits in _iter_view(view, build_offers(query, *run), sort, source, size))
 
 
 def _iter_runs(view: PointInTime, query: Body, size: int) -> Iterator[tuple[str, str, str]]:

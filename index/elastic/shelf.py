@@ -7,7 +7,6 @@ holds against what the cluster counts.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from index.elastic.client import Patience, bulk
 from index.elastic.documents import Document, build_pack_document, read_pack_document
 from index.elastic.indices import Indices
 from index.elastic.mappings import PACK_MAPPING, SMALL, PackKind, pack_index, write_alias
+from index.elastic.reading import ahead
 
 
 @dataclass(frozen=True)
@@ -31,22 +31,6 @@ class Stored:
     def weight(self) -> tuple[int, int]:
         """What two packs of the same rows have in common."""
         return self.rows, self.marks
-
-
-def _ahead(
-    ask: Callable[[Sequence[str]], dict[str, Stored]], parts: Sequence[Sequence[str]]
-) -> Iterator[tuple[Sequence[str], dict[str, Stored]]]:
-    """The answers about one part after the other, each asked for one part early."""
-    if len(parts) < 2:
-        yield from ((part, ask(part)) for part in parts)
-        return
-    with ThreadPoolExecutor(1, "dropline-packs") as pool:
-        coming = pool.submit(ask, parts[0])
-        for place, part in enumerate(parts):
-            answer = coming.result()
-            if place + 1 < len(parts):
-                coming = pool.submit(ask, parts[place + 1])
-            yield part, answer
 
 
 class Shelf:
@@ -74,7 +58,8 @@ class Shelf:
         a stored pack lacks count as no pack. While some packs are worked on, the next are on their way."""
         needed = set(columns)
         parts = [ids[place : place + at_once] for place in range(0, len(ids), at_once)]
-        for asked, stored in _ahead(lambda part: self.get(version, part, columns), parts):
+        answers = ((part, self.get(version, part, columns)) for part in parts)
+        for asked, stored in ahead(answers) if len(parts) > 1 else answers:
             for name in asked:
                 found = stored.get(name)
                 if found is None or found.weight != weights[name] or not found.columns.keys() >= needed:
