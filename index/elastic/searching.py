@@ -2,7 +2,8 @@
 
 A word that few observations have is looked up in all months at once: each shard stops after some hits, and an answer of
 which none did stop is whole. Of any other word the newest days are asked, since hits stand in the order of their day,
-and everything only where those have too few: a common word is then looked up in a few days and not in years.
+and everything only where those have too few: a common word is then looked up in a few days and not in years. Which of
+the two a word is, is counted when it is asked for the first time.
 """
 
 from __future__ import annotations
@@ -19,43 +20,52 @@ from index.store import Filter
 _RECENT = timedelta(days=2)
 _SEEN = 1_000
 """Hits after which a shard gives up: it sorts so many in less than a millisecond."""
-_MOST_COMMON = 1_000
+_MOST_KNOWN = 1_000
 """Searches remembered."""
 
 
 class Searching:
-    """Searches of one prefix. Which have many hits is remembered, with about the day of their newest one: any day would
-    give the same hits, a late one gives them sooner."""
+    """Searches of one prefix. Which have many hits is remembered, with about the day of their newest one (None: few
+    hits): any day would give the same hits, a late one gives them sooner."""
 
     def __init__(self, client: Elasticsearch) -> None:
         self._client = client
-        self._common: dict[tuple[Query, Filter], date] = {}
+        self._known: dict[tuple[Query, Filter], date | None] = {}
 
     def ask(self, index: str, query: Query, where: Filter, limit: int, offset: int) -> list[Body]:
         """Hits of `Store.search`: the latest matching observation of each listing, by day (newest first) and listing.
 
         A listing that is found within the last days has its latest observation there, and stands before all others.
         """
-        asked = (query, where)
         try:
-            newest = self._common.get(asked)
-            if newest is None:
-                answer = self._search(index, build_search(query, where, limit, offset) | {
-                    "terminate_after": _SEEN, "aggs": NEWEST_DAY})
-                if answer.get("terminated_early") is False:
-                    return list(answer["hits"]["hits"])
-                newest = _newest_of(answer)
-            found: list[Body] = []
-            for part in (_since(where, newest), where):
-                if part is not None and len(found) < limit:
-                    found = self._search(index, build_search(query, part, limit, offset))["hits"]["hits"]
-            if found and not offset:
-                if len(self._common) >= _MOST_COMMON:
-                    self._common.clear()
-                self._common[asked] = date.fromisoformat(found[0]["_source"]["day"])
-            return found
+            return self._ask(index, query, where, limit, offset)
         except NotFoundError:
             return []
+
+    def _ask(self, index: str, query: Query, where: Filter, limit: int, offset: int) -> list[Body]:
+        asked, body = (query, where), build_search(query, where, limit, offset)
+        few = asked in self._known and self._known[asked] is None
+        newest = self._known.get(asked)
+        if newest is None:
+            # to count a few is quicker than to put in order what may be too many
+            counted = self._search(index, body | {
+                "size": limit if few else 0, "terminate_after": _SEEN, "aggs": NEWEST_DAY})
+            newest = _newest_of(counted)
+            if counted.get("terminated_early") is False:
+                self._remember(asked, None)
+                return list((counted if few or newest is None else self._search(index, body))["hits"]["hits"])
+        found: list[Body] = []
+        for part in (_since(where, newest), where):
+            if part is not None and len(found) < limit:
+                found = self._search(index, build_search(query, part, limit, offset))["hits"]["hits"]
+        if found and not offset:
+            self._remember(asked, date.fromisoformat(found[0]["_source"]["day"]))
+        return found
+
+    def _remember(self, asked: tuple[Query, Filter], newest: date | None) -> None:
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[asked] = newest
 
     def _search(self, index: str, body: Body) -> Body:
         return checked(dict(self._client.search(index=index, allow_partial_search_results=False, **body).body))
