@@ -68,9 +68,9 @@ def sensitivity(ask: Ask) -> list[TrendRow]:
             reason = "no stock is stated: this method cannot see sales there"
         told = status.reason is None and reason is None
         crawls = sum(len(used) for used in status.used.values())
-        whole = 0.0 if cell < 0 else float(thinned[1][0][0][cell])
+        whole = 0.0 if cell < 0 else float(thinned[1][0][0][cell]) / 100
         for every in STEPS:
-            money = [0.0 if cell < 0 else float(part[0][cell]) for part in thinned[every]]
+            money = [0.0 if cell < 0 else float(part[0][cell]) / 100 for part in thinned[every]]
             packages = [0.0 if cell < 0 else float(part[1][cell]) for part in thinned[every]]
             value = sum(money) / len(money)
             found.append(ask.row(
@@ -83,7 +83,7 @@ def sensitivity(ask: Ask) -> list[TrendRow]:
 
 
 _Sums = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
-"""Money, packages and offers sold by cell."""
+"""Money in cents, packages and offers sold by cell."""
 _NOTHING = np.zeros(0)
 
 
@@ -117,6 +117,7 @@ class _Sightings:
     cell: Whole
     """-1: before the days asked."""
     price: NDArray[np.float64]
+    """In cents: whole numbers, whose sums are the same in whatever pieces a store hands out its rows."""
     trusted: NDArray[np.bool_]
     """An unflagged price."""
     real: NDArray[np.bool_]
@@ -137,12 +138,12 @@ class _Sightings:
         return cls(
             table, series, table.offer[order], table.days[order].astype("datetime64[D]").astype(np.int64),
             numbers["ready"][order], rank, np.where(positions >= 0, series * len(ask.buckets) + positions, -1),
-            numbers["amount_usd"][order] / 100, clean & priced, real, priced)
+            numbers["amount_usd"][order], clean & priced, real, priced)
 
     def turnover(
         self, every: int, phase: int, size: int, cells: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], Whole]:
-        """Money, packages and offers sold by cell, from the crawls whose number leaves `phase` over."""
+        """Money in cents, packages and offers sold by cell, from the crawls whose number leaves `phase` over."""
         rows = np.flatnonzero(self.rank % every == phase)
         offer, day, series = self.offer[rows], self.day[rows], self.series[rows]
         new_offer = (np.diff(offer, prepend=-1) != 0) | (np.diff(series, prepend=-1) != 0)
