@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
+from decimal import Decimal
 
 from spacy.tokens import Doc
 
-from extract.found import Found, found
+from extract.found import Found, FoundSubstance, found
 from extract.number_literals import tidy
+from extract.quantity_build import build_quantity, unit_named
+from extract.quantity_patterns import COUNT_FIRST
 from extract.terms import Match
 
 HUGE = 500
@@ -38,6 +42,7 @@ MEDICINES = frozenset({
 })  # fmt: skip
 """Groups and substances of which a few milligrams alone are the strength of a piece."""
 LARGEST_DOSE_MG = 800
+_YEAR = re.compile("20[0-4][0-9]")
 NEAR = 12
 """Code points between a name and an amount that belongs to it."""
 
@@ -100,6 +105,25 @@ class Amounts:
                 and (one.base_amount <= SYRINGE_ML or "куб" in self._text[one.start : one.end]))
             for one in seen.quantities
         )
+
+
+def count_named(doc: Doc, substance: FoundSubstance, group: str) -> None:
+    """`5 MDMA`, `25 Roxy 30mg`: a title that begins with a count of its main substance and gives no amount but a
+    strength. Only of what is sold by the piece."""
+    seen = found(doc)
+    title = seen.fields[0]
+    if title.name != "title" or substance.start >= title.end or BY_PIECE.isdisjoint((substance.id, group)):
+        return
+    amounts = [one for one in seen.quantities if one.start < title.end]
+    if any(one.unit not in {"mg", "ug"} for one in amounts) or len(amounts) > 1:
+        return
+    count = COUNT_FIRST.fullmatch(doc.text, 0, substance.start)
+    if count is None or int(count[1]) < 2 or _YEAR.fullmatch(count[1]):
+        return
+    pieces = build_quantity(Decimal(count[1]), unit_named("unit"), *count.span(1))
+    if amounts:
+        pieces = pieces._replace(dose_mg=tidy(amounts[0].base_amount * 1000))
+    seen.quantities = [pieces, *(one for one in seen.quantities if one not in amounts)]
 
 
 def mark_lone_doses(doc: Doc, substance: str, group: str) -> None:

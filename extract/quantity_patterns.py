@@ -13,13 +13,20 @@ def split_words(words: str) -> list[str]:
 BLANK = re.compile(r"[ \t\u00a0(\[]{0,2}$")
 CROSS = re.compile(r"[ \t\u00a0]{0,2}[xXхХ×*]?[ \t\u00a0]{0,2}$")
 CROSS_ONLY = re.compile(r"[ \t\u00a0]{0,2}[xXхХ×*][ \t\u00a0]{0,2}$")
-BOX_OF = re.compile(r"(?<!\w)(?:box|pack|packet|strip|bottle|sheet|blister)(?:es|s)? of $", re.IGNORECASE)
+_BOX = r"(?:box|pack|packet|strip|bottle|sheet|blister|tub)"
+BOX_OF = re.compile(rf"(?<!\w){_BOX}(?:es|s)? of $", re.IGNORECASE)
+BOXES_OF = re.compile(rf"[ \t\u00a0xX×]{{1,3}}{_BOX}(?:es|s)? of $", re.IGNORECASE)
+"""`3 blisters of 10`: what stands between the two numbers."""
+PER_BOX = re.compile(rf"[ \t\u00a0]?(?:per|in each|in a|/|each)[ \t\u00a0]?({_BOX})(?!\w)", re.IGNORECASE)
+"""`5 strips (10 tabs per strip)`"""
 PIECES = (
-    r"(?:bars?|pills?|tabs?|tablets?|caps?|capsules?|pellets?|blotters?|strips?|gummies|patches|hits|lozenges"
+    r"(?:bars?|pills?|tabs?|tablets?|caps?|capsules?|pellets?|blotters?|strips?|gummies|patches|hits|lozenges|spansules"
+    r"|caplets|softgels"
     r"|таб|табл|табле\w+|капс|капсул\w*|пилюл\w*|марок|марк[аи])"
 )
 COUNT_AHEAD = re.compile(
-    rf"(?:[ ][-–—][ ]|[ \t\u00a0,(]{{0,2}})(?:{PIECES}(?!\w)[ \t\u00a0,.(]{{1,2}})?$", re.IGNORECASE
+    rf"(?:[ ][-–—][ ]|[ \t\u00a0,(]{{0,2}})(?:{PIECES}(?!\w)(?:[ ][-–—][ ]|[ \t\u00a0,.(]{{1,2}}))?$",
+    re.IGNORECASE,
 )
 COUNT_END = re.compile(
     r"[ \t\u00a0-]?(?:ct|count|pack|pk|packs?|box|blister|qty)(?!\w)|s(?!\w)|\s*(?:$|[\n|)\]*!;,]|\.(?:\s|$))"
@@ -28,11 +35,13 @@ COUNT_END = re.compile(
 )
 NAMED = re.compile(r"[ \t\u00a0](?:[xXхХ×][ ])?(?:[^\W\d_]{2,20}[ \t\u00a0-]){1,3}$")
 """`25 Xanax 2mg tablets`: what stands between the count and the dose."""
-NAMED_PIECES = re.compile(
-    r"[ \t\u00a0](?!(?:stars?|days?|hours?|hrs?|weeks?|months?|years?|percent|times|top|best|new|different|kinds?"
+_NOT_COUNTED = (
+    r"(?!(?:stars?|days?|hours?|hrs?|weeks?|months?|years?|percent|times|top|best|new|different|kinds?"
     r"|types?|sorts?|strains?|way|in|for|and|or|to|of|me[ot]\w*|ac[eo]\w*|h[oy]\w*|po|pro|mmc|cmc|fmc|cec|mec|fa|fma|fea"
     r"|fpm|fpv|fdck|mpa|mapb|apdb?|apb|eapb|oxo|fluoro|chloro|bromo|iodo|ethyl\w*|nb\w+|звезд\w*|дн\w*|час\w*|лет)(?!\w))"
-    r"(?:[^\W\d_]{2,20}[ \t\u00a0-]){1,2}"
+)
+NAMED_PIECES = re.compile(
+    rf"[ \t\u00a0]{_NOT_COUNTED}(?:[^\W\d_]{{2,20}}[ \t\u00a0-]){{1,3}}"
     r"(?:bars|pills|tabs|tablets|caps|capsules|pellets|blotters|gummies|patches|lozenges|табл\w*|капсул|марок)(?!\w)",
     re.IGNORECASE,
 )
@@ -41,8 +50,18 @@ chemical (`4 FA pills`), a time or a rating stands before."""
 COUNT_BEHIND = re.compile(rf"(?<!\w)(?:qty|quantity|{PIECES})[ \t\u00a0:]{{1,2}}$", re.IGNORECASE)
 """`tablets 10`, `qty 30`: what stands before a count at the end."""
 COUNT_LAST = re.compile(r"\s{0,3}(?:$|[|)\]])")
+COUNT_FIRST = re.compile(
+    rf"\W*(?<![\d$€£₽#№@.,/:-])([1-9][0-9]{{0,4}})[ \t\u00a0]{_NOT_COUNTED}(?:[^\W\d_]{{2,12}}[ \t\u00a0-]){{0,2}}$",
+    re.IGNORECASE,
+)
+"""`5 MDMA`, `25 blue Roxy 30mg`: a title that begins with a count of what is named behind it."""
+TIER = re.compile(r"[ \t\u00a0]?(?:pcs )?(?:for|за|[-–—=:])[ \t\u00a0]{0,2}$", re.IGNORECASE)
+"""`50 for $60`, `100 = $110`: what stands between a count and its price."""
+THOUSANDS = re.compile(rf"(?<![\w$€£.,])([1-9][0-9]{{0,2}})k(?:\+|[ ]?(?={PIECES}(?!\w)))", re.IGNORECASE)
+"""`bulk, 5k+`"""
 DELTA = re.compile(r"(?:delta|дельта)[ -]?$", re.IGNORECASE)
 """`Delta 8 gummies` are not eight."""
+COUNT_SHORT = re.compile(r"s(?!\w)", re.IGNORECASE)
 COUNT_OF = re.compile(r"[ \t\u00a0-]?(?:ct|count|pack|pk)(?!\w)", re.IGNORECASE)
 """`gummies 10 pack`, `50ct`"""
 PIECES_RIGHT = re.compile(rf"[ \t\u00a0]{{0,2}}(?:[^\W\d_]{{2,12}}[ \t\u00a0]){{0,2}}?{PIECES}(?!\w)", re.IGNORECASE)
@@ -55,9 +74,8 @@ STRENGTH_RIGHT = re.compile(
 )
 """`Salvia 20x extract`: how far an extract is concentrated, not how many."""
 PACKAGES = re.compile(
-    r"[ \t\u00a0]{0,2}(?:пакет\w*|пак|клад\w{0,3}|св[её]рт\w*|зип\w*|фасовк\w*|bags?|baggies"
-    r"|packs?|packages?|wraps?)"
-    r"[ \t\u00a0]{0,2}(?:по|of|x|х|@|each)[ \t\u00a0]{1,2}$",
+    rf"[ \t\u00a0]{{0,2}}(?:{_BOX}(?:es|s)?|пакет\w*|пак|клад\w{{0,3}}|св[её]рт\w*|зип\w*|фасовк\w*|bags?|baggies"
+    r"|packages?|wraps?)[ \t\u00a0]{0,2}(?:по|of|x|х|@|each)[ \t\u00a0]{1,2}$",
     re.IGNORECASE,
 )
 VESSEL = re.compile(r"(?<!\w)(?:ампул\w*|амп|ampoules?|ampules?|amps?|vials?|флакон\w*|пузыр\w*)(?!\w)")

@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
+from itertools import pairwise
 
 from extract.found import FoundQuantity
 from extract.number_context import Token
@@ -30,9 +31,12 @@ from extract.quantity_patterns import (
     HINTS,
     LEADING,
     LETTERS,
+    PER_BOX,
     PIECE_LEFT,
     SYRUP,
     SYRUP_LEFT,
+    THOUSANDS,
+    TIER,
     VESSEL,
     VESSEL_ML,
     VESSEL_STEMS,
@@ -73,6 +77,10 @@ def read_quantities(
         )
     ]
     units = {quantity.unit for quantity in found}
+    if units and units <= _SMALL and (counts := _counts_of_doses(text, tokens)):
+        found, units = [*counts, *found], {*units, "unit"}
+    if "unit" in units and PER_BOX.search(text):
+        found = _by_the_box(text, found)
     if "oz" in units:
         found = [_fluid(one) if one.unit == "oz" and _is_syrup(text, one) else one for one in found]
     if "ml" in units and "unit" in units and _mentions(text.lower(), VESSEL, VESSEL_STEMS):
@@ -83,6 +91,33 @@ def read_quantities(
     if "unit" in units and "g" in units and (pieces := [_piece(text, one) for one in found]) != found:
         found, units = pieces, {quantity.unit for quantity in pieces}
     return found if units.isdisjoint(_SMALL) else _doses(text, found, "unit" in units)
+
+
+def _counts_of_doses(text: str, tokens: list[Token]) -> list[FoundQuantity]:
+    """Counts where the text gives nothing but strengths: `2mg presses: 50 for $60, 100 for $100`, `2mg bulk, 5k+`."""
+    unit, counts = unit_named("unit"), []
+    for token, price in pairwise(tokens):
+        count = token.kind == "bare" and token.clean and 1 < token.value == token.value.to_integral_value()
+        if count and price.kind == "price" and TIER.fullmatch(text, token.end, price.start):
+            counts.append(build_quantity(token.value, unit, token.start, token.end))
+    if counts or (bulk := THOUSANDS.search(text)) is None:
+        return counts
+    return [build_quantity(1000 * Decimal(bulk[1]), unit, *bulk.span())]
+
+
+def _by_the_box(text: str, found: list[FoundQuantity]) -> list[FoundQuantity]:
+    """`5 strips, 10 tabs per strip` are fifty tabs."""
+    for inner in found:
+        box = PER_BOX.match(text, inner.end) if inner.base_unit == "unit" else None
+        if box is None:
+            continue
+        boxes = rf"(?<!\S)([1-9][0-9]{{0,4}}) {box[1]}(?:es|s)?(?!\w)"
+        stated = next(re.finditer(boxes, text[: inner.start], re.IGNORECASE), None)
+        if stated is not None:
+            count, first = int(stated[1]), stated.start()
+            whole = inner._replace(count=count, base_amount=tidy(count * inner.base_amount))
+            return [whole if one is inner else one for one in found if one.start != first]
+    return found
 
 
 def _said_once(found: list[FoundQuantity]) -> list[FoundQuantity]:

@@ -14,11 +14,13 @@ from extract.quantity_build import build_quantity, build_times, unit_named
 from extract.quantity_patterns import (
     BLANK,
     BOX_OF,
+    BOXES_OF,
     COUNT_AHEAD,
     COUNT_BEHIND,
     COUNT_END,
     COUNT_LAST,
     COUNT_OF,
+    COUNT_SHORT,
     CROSS,
     CROSS_ONLY,
     DELTA,
@@ -50,6 +52,7 @@ _ISOMERS = frozenset({"8", "9", "10"})
 _AHEAD = frozenset(" :\u00a0")
 _COUNTS = frozenset("cpCP")
 """First letters of `COUNT_OF`."""
+_SHORT = frozenset("sS")
 _NEAR = 6
 """Code points between two numbers with units that one expression may have (`EACH` is the longest)."""
 
@@ -84,7 +87,7 @@ def combine(text: str, tokens: list[Token]) -> list[FoundQuantity]:
             found.append(quantity)
         elif kind == "bare":
             if _boxed(text, token):
-                found.append(build_quantity(token.value, unit_named("unit"), token.start, token.end))
+                found.append(_in_boxes(text, before, token, found))
             elif (named := _named_pieces(text, token)) is not None:
                 tokens[position] = token._replace(clean=False)
                 found.append(named)
@@ -142,7 +145,7 @@ def _counts_before(text: str, tokens: list[Token], position: int) -> list[FoundQ
 
 
 def _named_pieces(text: str, token: Token) -> FoundQuantity | None:
-    """`50 Xanax bars`, `gummies 10 pack`."""
+    """`50 Xanax bars`, `gummies 10 pack`, `60mg Continus 56s`."""
     if not 1 < token.value <= _MOST_NAMED or not _is_count(token.value) or _YEAR.fullmatch(token.literal):
         return None
     behind, spaced = text[token.end : token.end + 2], text[token.end : token.end + 1] in _BLANKS
@@ -150,6 +153,8 @@ def _named_pieces(text: str, token: Token) -> FoundQuantity | None:
     if named is None and spaced:
         named = NAMED_PIECES.match(text, token.end)
     start = token.start
+    if named is None and behind[:1] in _SHORT and "mg" in text[:start].lower():
+        named = COUNT_SHORT.match(text, token.end)
     if named is None and text[start - 1 : start] in _AHEAD and COUNT_BEHIND.search(text, max(0, start - 14), start):
         named = COUNT_LAST.match(text, token.end)
     return None if named is None else build_quantity(token.value, unit_named("unit"), token.start, named.end())
@@ -161,6 +166,16 @@ def _boxed(text: str, token: Token) -> bool:
     if text[start - 1 : start] != " " or BOX_OF.search(text, max(0, start - 14), start) is None:
         return False
     return _is_count(token.value)
+
+
+def _in_boxes(text: str, before: Token | None, token: Token, found: list[FoundQuantity]) -> FoundQuantity:
+    """`box of 60`, `3 blisters of 10`: with the number of boxes, which is no amount of its own."""
+    unit = unit_named("unit")
+    if before is None or not _is_count(before.value) or not BOXES_OF.fullmatch(text, before.right, token.start):
+        return build_quantity(token.value, unit, token.start, token.end)
+    if found and found[-1].start == before.start:
+        found.pop()
+    return build_quantity(token.value, unit, before.start, token.end, int(before.value))
 
 
 def _portions(text: str, before: Token | None, token: Token) -> FoundQuantity:
@@ -198,7 +213,7 @@ def _join_left(text: str, before: Token, token: Token) -> FoundQuantity | None:
         return build_quantity(_value(before, unit) + token.value, unit, before.start, token.end)
     if not _is_count(before.value):
         return None
-    packages = unit.base_unit != "unit" and PACKAGES.fullmatch(text, before.end, token.start)
+    packages = PACKAGES.fullmatch(text, before.end, token.start)
     named = unit.unit in {"mg", "ug"} and (
         text[before.end : token.start] in _SPACES or NAMED.fullmatch(text, before.end, token.start)
     )
@@ -226,7 +241,10 @@ def _join_unit(text: str, token: Token, unit: UnitName, after: Token) -> FoundQu
     if after.unit is None:
         return None
     start, end = token.end, after.start
-    if unit.base_unit == "unit" and _is_count(token.value) and EACH.fullmatch(text, start, end):
+    apart = EACH.fullmatch(text, start, end)
+    if apart is None and after.unit.base_unit != "unit":
+        apart = CROSS_ONLY.fullmatch(text, start, end)
+    if unit.base_unit == "unit" and apart and _is_count(token.value):
         return build_times(token.value, after.value, after.unit, token.start, after.end)
     if after.unit.base_unit == "unit" and _is_count(after.value) and CROSS_ONLY.fullmatch(text, start, end):
         return build_times(after.value, token.value, unit, token.start, after.end)

@@ -15,7 +15,7 @@ from spacy.tokens import Doc
 from extract.components.belief import Belief
 from extract.components.denial import Denial
 from extract.components.spaced import SpacedNames
-from extract.evidence import Amounts, mark_lone_doses
+from extract.evidence import Amounts, count_named, mark_lone_doses
 from extract.found import FoundSubstance, found, word_at
 from extract.terms import Match, matches
 from extract.vocabulary import TABLES, Vocabulary, load_vocabulary
@@ -68,9 +68,13 @@ class SubstanceFinder:
             hits = Belief(doc, hits, amounts, self._words, self._talk).believed() if hits else hits
             seen = found(doc)
             seen.substances = self._weigh(self._merge_cannabis(doc, hits), denial, amounts)
-            if seen.substances and seen.quantities:
-                main = seen.substances[0].id
-                mark_lone_doses(doc, main, self._groups[main])
+            if seen.substances:
+                main = seen.substances[0]
+                group = self._groups[main.id]
+                if main.start and not doc.text[0].isalpha():
+                    count_named(doc, main, group)
+                if seen.quantities:
+                    mark_lone_doses(doc, main.id, group)
         return doc
 
     @staticmethod

@@ -1,0 +1,44 @@
+"""Counts that no unit stands behind, boxes, gifts on top: whole titles in, base amounts out."""
+
+from __future__ import annotations
+
+import pytest
+
+from extract.pipeline import Extractor
+
+
+@pytest.fixture(scope="module")
+def extractor() -> Extractor:
+    return Extractor()
+
+
+def amounts(extractor: Extractor, title: str, description: str = "") -> list[tuple[float, str]]:
+    reading = extractor.read({"title": title, "description": description})
+    return [(float(one.base_amount), one.base_unit) for one in reading.quantities]
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("8 MDMA", [(8, "unit")]), ("15 Percocet 10mg", [(15, "unit")]), ("20 pink Xanax 2mg", [(20, "unit")]),
+        ("Tramadol 100mg 5 strips of 10", [(50, "unit")]), ("Zolpidem 10mg - 2 blisters of 14", [(28, "unit")]),
+        ("3 boxes of 28 Lyrica 300mg", [(84, "unit")]), ("4 packs of 10 oxycodone tablets", [(40, "unit")]),
+        ("2 sheets LSD (100 tabs per sheet)", [(200, "unit")]), ("DHC 30mg Teva 100s", [(100, "unit")]),
+        ("Etizolam 1mg pellets - 50", [(50, "unit")]), ("Nitrazepam 5mg 20 tbl", [(20, "unit")]),
+        ("10 bags x 0.1g heroin", [(1, "g")]), ("Alprazolam 2mg bulk listing 2k+", [(2000, "unit")]),
+        ("Weed 56g (2oz)", [(56, "g")]),
+        ("1 зип шишек", [(1, "unit")]), ("3 пакета мефа Тула", [(3, "unit")]), ("12 МДМА Москва", [(12, "unit")]),
+        ("Метадон 3 пакета по 0.5 г", [(1.5, "g")]),
+    ],
+)  # fmt: skip
+def test_counts(extractor: Extractor, title: str, expected: list[tuple[float, str]]) -> None:
+    assert amounts(extractor, title) == expected
+
+
+def test_counts_before_their_prices(extractor: Extractor) -> None:
+    assert amounts(extractor, "Etizolam pellets", "1mg each. 25 for €20, 100 = €60.") == [(25, "unit"), (100, "unit")]
+
+
+@pytest.mark.parametrize("title", ["5 MeO DMT", "2024 MDMA", "3 star MDMA", "$5 MDMA", "4 FA", "Best 90s MDMA", "3 MMC", "5 cocaine"])
+def test_what_counts_no_pieces(extractor: Extractor, title: str) -> None:
+    assert amounts(extractor, title) == []
