@@ -20,6 +20,7 @@ _CYRILLIC_TWIN = frozenset("aeopcxyktmhbu")
 LEET = str.maketrans("013457@$€!", "oieastaesi")
 LEET_L = str.maketrans("013457@$€!", "oleastaesl")
 _RUSSIAN_LEET = str.maketrans("0346@", "озчба")
+_RUSSIAN_LEET_E = str.maketrans("0346@", "оечба")
 _MARKS = re.compile("[\u0300-\u036f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _PLAIN = re.compile("[a-z]+|[а-я]+")
 ORDINARY = re.compile(
@@ -129,6 +130,7 @@ class Normaliser:
             found += (word.translate(TO_CYRILLIC), word.translate(TO_LATIN))
         if digits:
             found += (word.translate(LEET), word.translate(LEET_L), word.translate(_RUSSIAN_LEET))
+            found.append(word.translate(_RUSSIAN_LEET_E))
             if cyrillic and latin:
                 found.append(word.translate(TO_LATIN).translate(LEET))
                 found.append(word.translate(TO_CYRILLIC).translate(_RUSSIAN_LEET))

@@ -1,7 +1,7 @@
 """Lean tokenizer: one regular expression, no special cases, no URL matching.
 
-Tokens are: a run of letters (with combining and zero-width marks, and single digits or `@ $ €` standing *inside* a
-word, as in `k3tamine`), a number with its inner points and commas (`0.33`, `1,000`), or any other single character. So
+Tokens are: a run of letters (with combining and zero-width marks, and digits or `@ $ €` standing *inside* a
+word, as in `k3tamine`, `w33d`), a number with its inner points and commas (`0.33`, `1,000`), or any other single character. So
 `0.33г` is two tokens, `2C-B` is `2 C - B`, and `2cb` is `2 cb`. A blank belongs to the token before it, as in spaCy;
 other white space is a token. `Doc.text` is always the text given, code point for code point.
 
@@ -31,13 +31,13 @@ from extract.marks import Marks
 
 INVISIBLE = "\u0300-\u036f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
 UNITS = (
-    "mg|mcg|ug|g|gr|grm|gram|grams|kg|ml|cl|l|oz|lb|lbs|x|pc|pcs|tab|tabs|pill|pills|caps|h|th|st|nd|rd|k|usd|eur|btc"
+    "mg|mcg|ug|g|gr|grm|gram|grams|kg|ml|cl|l|oz|lb|lbs|x|pc|pcs|tab|tabs|pill|pills|caps|h|k|usd|eur|btc"
     "|мг|мкг|г|гр|грам|грамм|грамма|грамов|граммов|кг|мл|л|шт|штук|таб|табл|табс|х|к|ч|р|руб|т|тг|уп|го|й|я"
 )
 """Letters behind a digit that are a unit and not the rest of a disguised word."""
 _LETTER = r"[^\W\d_]"
 _RUN = rf"(?:{_LETTER}++[{INVISIBLE}]*+)++"
-_LEET = rf"[013457@$€](?!(?:{UNITS})(?!{_LETTER})){_RUN}"
+_LEET = rf"(?:00|33|[013457@$€])(?!(?:{UNITS})(?!{_LETTER})){_RUN}"
 _SPLIT = re.compile(rf"({_RUN}(?:{_LEET})*|\d+(?:[.,]\d+)*|[\s\S])( ?)", re.IGNORECASE)
 _BLANKS = re.compile(r"[^ ]+| +")
 _SIGNS = frozenset(",.!?:;\n")

@@ -22,6 +22,15 @@ _RUN = re.compile(
 _CUT = re.compile(r"(?<![\w.-])[^\W\d_][.-][^\W\d_]{3,20}(?![\w-])")
 """`X-anax`: the first letter cut off."""
 _CUTS = frozenset("-.")
+_APART = re.compile(r"[^\W_](?:[^\w]{1,3}[^\W_])+")
+"""Every letter stands alone."""
+WEAK_LENGTH = 4
+"""Letters of the shortest by-word that is read when it is spelt out: `C O K E`."""
+HALVES_LENGTH = 7
+"""Letters of the shortest name that is read with a blank in it: `keta mine`."""
+_HALVES = re.compile(r"(?<![^\W_])([^\W\d_]{2,})(?= ([^\W\d_]{3,})(?![\w-]))")
+NOT_HALVES = frozenset({"one", "ones"})
+"""`ethyl one`: a word of its own."""
 LETTERS_APART = 4
 """Tokens from a letter to the next but one, with a sign between two."""
 _GLUE = re.compile(r"[\W_]+")
@@ -44,6 +53,10 @@ class SpacedNames:
         self._normalise = Normaliser(vocabulary.words, vocabulary.long_names)
         self._phrases = vocabulary.phrases
         self._names = vocabulary.disguisable
+        self._weak = {
+            name for name, terms in vocabulary.phrases.items()
+            if len(name) >= WEAK_LENGTH and name.isalpha() and any(term.category == "substance" for term in terms)
+        }
         self._starred: dict[tuple[int, str, str], list[str]] = {}
         for name in vocabulary.disguisable:
             self._starred.setdefault((len(name), name[0], name[-1]), []).append(name)
@@ -63,7 +76,25 @@ class SpacedNames:
                 Match(term, -1, -1, start, end, name)
                 for term in self._phrases.get(base or "", ()) if term.category == "substance"
             ]
-        return extra
+        if extra or not found(doc).quantities or any(hit.term.strength != "weak" for hit in hits):
+            return extra
+        return self._halved(doc)
+
+    def _halved(self, doc: Doc) -> list[Match]:
+        """`keta mine 5 g`: a long name broken in two, where an amount is given and nothing else is named by more than
+        a by-word."""
+        title = found(doc).fields[0]
+        if title.name != "title":
+            return []
+        for halves in _HALVES.finditer(doc.text, title.start, title.end):
+            name = (halves[1] + halves[2]).lower()
+            if len(name) < HALVES_LENGTH or halves[2].lower() in NOT_HALVES or name not in self._names:
+                continue
+            return [
+                Match(term, -1, -1, halves.start(), halves.end(2), title.name)
+                for term in self._phrases[name] if term.category == "substance" and term.strength == "strong"
+            ]
+        return []
 
     def _runs(self, doc: Doc) -> Iterator[re.Match[str]]:
         """Looks behind single letters of a title and where three of them stand close together, or everywhere in a text
@@ -90,7 +121,7 @@ class SpacedNames:
 
     def _name(self, written: str) -> str | None:
         joined = self._normalise(_GLUE.sub("", written))
-        if joined in self._names:
+        if joined in self._names or (joined in self._weak and _APART.fullmatch(written)):
             return joined
         if "*" in written and len(written) >= 4:
             word = written.lower()

@@ -56,9 +56,10 @@ class SubstanceFinder:
         self._talk = frozenset(vocabulary.talk)
 
     def __call__(self, doc: Doc) -> Doc:
-        hits = [hit for hit in self._standing(doc) if hit.field in READ]
+        hits = _leaves(doc, [hit for hit in self._standing(doc) if hit.field in READ])
         spaced = self._spaced.find(doc, hits)
         if spaced:
+            hits = [hit for hit in hits if all(hit.end <= one.start or hit.start >= one.end for one in spaced)]
             hits += [hit for hit in spaced if hit.field in READ]
             hits.sort(key=_start)
         if hits:
@@ -67,7 +68,7 @@ class SubstanceFinder:
             hits = denial.leave(hits)
             hits = Belief(doc, hits, amounts, self._words, self._talk).believed() if hits else hits
             seen = found(doc)
-            seen.substances = self._weigh(self._merge_cannabis(doc, hits), denial, amounts)
+            seen.substances = self._weigh(self._merge_cannabis(doc, hits, amounts), denial, amounts)
             if seen.substances:
                 main = seen.substances[0]
                 group = self._groups[main.id]
@@ -100,9 +101,9 @@ class SubstanceFinder:
         return kept
 
     @staticmethod
-    def _merge_cannabis(doc: Doc, hits: list[Match]) -> list[Match]:
-        """`White Widow hash` is resin: strains and bare `cannabis` take the product that is named beside them, and bare
-        `THC` sweets are edibles."""
+    def _merge_cannabis(doc: Doc, hits: list[Match], amounts: Amounts) -> list[Match]:
+        """`White Widow hash` is resin: strains and bare `cannabis` take the product that is named beside them, but for
+        one with an amount of its own (`Blue Dream 28g + 1g shatter`), and bare `THC` sweets are edibles."""
         if SWEETENED.isdisjoint([hit.term.value for hit in hits]):
             return hits
         sweets = [
@@ -124,9 +125,14 @@ class SubstanceFinder:
             product = "cannabis-edible" if sweets else None
         if product is None or product == "cannabis-herb":
             return hits
+        others = [hit for hit in hits if hit.term.value == product]
+        apart = [
+            hit for hit in hits if hit.term.type == "strain" and amounts.near(hit)
+            and any(_are_added(doc.text, hit, other) and amounts.near(other) for other in others)
+        ]
         return [
             hit._replace(term=hit.term._replace(value=product))
-            if hit.term.strength != "strong" and hit.term.value == "cannabis-herb" else hit
+            if hit.term.strength != "strong" and hit.term.value == "cannabis-herb" and hit not in apart else hit
             for hit in hits
         ]
 
@@ -148,6 +154,22 @@ class SubstanceFinder:
             if any(self._groups[one] == whole for one in best if one != whole):
                 del best[whole]  # `nitazene pills (metonitazene)`
         return sorted(best.values(), key=_heaviest_first)
+
+
+def _leaves(doc: Doc, hits: list[Match]) -> list[Match]:
+    """Of a category path the last step that names anything: `Hashish & Cannabis > Concentrates`."""
+    if not hits or hits[-1].field != "category":
+        return hits
+    path = doc.text.rfind(">", found(doc).fields[-1].start, hits[-1].start)
+    return hits if path < 0 else [hit for hit in hits if hit.field != "category" or hit.start > path]
+
+
+def _are_added(text: str, left: Match, right: Match) -> bool:
+    """A plus and an amount stand between the two."""
+    if left.start > right.start:
+        left, right = right, left
+    between = text[left.end : right.start]
+    return "+" in between and any(sign.isdigit() for sign in between)
 
 
 def _start(hit: Match) -> int:

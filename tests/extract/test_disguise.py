@@ -73,3 +73,22 @@ def test_tokens(text: str, tokens: list[str]) -> None:
 def test_transliteration_has_several_habits() -> None:
     assert {"gashish", "gawiw"} <= transliterate("гашиш")
     assert {"mefedron"} <= transliterate("мефедрон")
+
+
+@pytest.mark.parametrize(
+    ("title", "substance"),
+    [
+        # digits that end a word like an ordinal, two equal digits, a Cyrillic e written as 3
+        ("M3th 2g", "methamphetamine"), ("Sp33d 10g", "amphetamine"), ("W33d 7g", "cannabis-herb"), ("М3фа 2г", "mephedrone"),
+        # by-words spelt out, long names broken in two
+        ("S P E E D 5g", "amphetamine"), ("C-O-K-E 1g", "cocaine"), ("Amphet amine 5g", "amphetamine"),
+        ("Mephe drone 2g", "mephedrone"),
+    ],
+)  # fmt: skip
+def test_further_disguises(extractor: Extractor, title: str, substance: str) -> None:
+    assert [one.id for one in extractor.read({"title": title}).substances] == [substance]
+
+
+@pytest.mark.parametrize("title", ["Ethyl one 5g", "Code in a book 20g", "Dec 25th 5g", "I C E B O X 2 kg"])
+def test_what_is_no_disguise(extractor: Extractor, title: str) -> None:
+    assert extractor.read({"title": title}).substances == ()

@@ -169,3 +169,19 @@ def test_matanga_labels(extractor: Extractor, shared_data) -> None:
 @pytest.mark.parametrize("title", ["Снег 0.5г VHQ", "Соль 1г", "Скорость 1г", "План 5г", "Марки 5 шт", "Speed 1g", "Coke 1g"])
 def test_by_words_still_name_the_drug_beside_an_amount(extractor: Extractor, title: str) -> None:
     assert len(ids(extractor, title)) == 1
+
+
+@pytest.mark.parametrize(
+    ("title", "category", "expected"),
+    [
+        ("White Widow 14g + 2g shatter", "", ["cannabis-herb", "cannabis-concentrate"]),
+        ("White Widow hash 14g", "", ["cannabis-resin"]),
+        ("Smooth & strong 3g", "Cannabis & Hashish > Concentrates", ["cannabis-concentrate"]),
+        ("Smooth & strong 3g", "Cannabis & Hashish > Hash", ["cannabis-resin"]),
+        ("Clean and strong 3g", "Stimulants > Cocaine", ["cocaine"]),
+    ],
+)
+def test_products_apart_and_the_last_step_of_a_category(
+    extractor: Extractor, title: str, category: str, expected: list[str]
+) -> None:
+    assert ids(extractor, title, category=category) == expected
