@@ -8,14 +8,18 @@ from collections.abc import Callable, Iterable
 
 from spacy.tokens import Doc
 
+from extract.disguise import TO_CYRILLIC
 from extract.listing_doc import ListingDoc
 
 _WORD = re.compile(r"[^\W\d_]+")
+_MIXED = re.compile("[a-z].*[а-я]|[а-я].*[a-z]")
 
 
 def lower_word(word: str) -> str:
-    """Lower case, `ё` written `е`: how words are written in the tables of places and hiding types."""
-    return word.lower().replace("ё", "е")
+    """Lower case, `ё` written `е`, Latin look-alikes within a Cyrillic word (`Mocква`) as Cyrillic letters: how words
+    are written in the tables of places and hiding types."""
+    lower = word.lower().replace("ё", "е")
+    return lower.translate(TO_CYRILLIC) if not lower.isascii() and _MIXED.search(lower) else lower
 
 
 class Marks:
@@ -49,7 +53,7 @@ class Marks:
 
     def bits_of(self, token: str, norm: str) -> int:
         lower = token.lower()
-        bits = self._words.get(lower.replace("ё", "е"), 0) | self._exact.get(token, 0) | self._norms.get(norm, 0)
+        bits = self._words.get(lower_word(token), 0) | self._exact.get(token, 0) | self._norms.get(norm, 0)
         if not token.isalpha() and len(token) > 1:
             for word in _WORD.findall(token):
                 bits |= self._words.get(lower_word(word), 0) | self._exact.get(word, 0)

@@ -32,7 +32,7 @@ def _compile(pattern: str) -> re.Pattern[str]:
 _SHIP = (
     r"(?:ship\w*|sen[dt]\w*|dispatch\w*|despatch\w*|deliver\w*|post(?:ed|age|ing|s)?|mail(?:ed|ing|s)?|"
     r"orders?|express|отправ\w*|доставк\w*|доставля\w*|шл[её]м|шлю|высыла\w*|вышл\w*|пересыл\w*|посылк\w*|почт\w*|"
-    r"otprav\w*|dostavk\w*)"
+    r"otprav\w*|dostavk\w*|versand\w*)"
 )
 _FEW = r"\W+(?:[^\W\d_]+\W+){0,4}?"
 _THE = r"(?:the|all|of|only|anywhere|г|всю|всей|всем|территории|территорию|города?|регионы|регионам)"
@@ -52,18 +52,19 @@ _EXCEPT_BEGINS = re.compile(
     "кроме|исключая|за исключением|не "
 )
 _FROM = re.compile(
-    rf"(?:{_SHIP}{_FEW}(?:from|out of|ex|из|с|со)|\b(?:based|located|stocked|stock|warehouse|vendor|seller|location|"
-    rf"склад\w*)\W+(?:is\W+)?(?:in|from|в|at)|\bships? from|\b(?:location|sent from|from country|склад|origin country))"
+    rf"(?:{_SHIP}{_FEW}(?:from|out of|ex|aus|из|с|со)|\b(?:based|located|stocked|stock|warehouse|vendor|seller|"
+    r"location|склад\w*)\W+(?:is\W+)?(?:in|from|в|at)|\bships? from"
+    r"|\b(?:location|sent from|from country|склад|origin country))"
     rf"\W+(?:{_THE}\W+)*$"
 )
 _TO = re.compile(
     rf"\bdestinations?\W+(?:{_THE}\W+)*$|"
-    rf"{_SHIP}(?:{_FEW}(?:to|within|in|across|throughout|inside|for|по|в|во|до|на)|(?:\W+(?:free|only|fast|discreet|бесплатно|"
+    rf"{_SHIP}(?:{_FEW}(?:to|nach|within|in|across|throughout|inside|for|по|в|во|до|на)|(?:\W+(?:free|only|fast|discreet|бесплатно|"
     rf"только|и|is))*)\W+(?:{_THE}\W+)*$"
 )
 _SHIP_BEGINS = (
     r"ship|sen[dt]|dispatch|despatch|deliver|post|mail|order|express|отправ|доставк|доставля|шл[её]м|шлю|высыла|вышл|"
-    r"пересыл|посылк|почт|otprav|dostavk"
+    r"пересыл|посылк|почт|otprav|dostavk|versand"
 )
 _FROM_BEGINS = re.compile(
     rf"{_SHIP_BEGINS}|based|locat|stock|warehouse|vendor|seller|from country|origin country|склад"
@@ -88,6 +89,10 @@ _BEHIND_TO = re.compile(
     r"отправк\w*|доставк\w*|почт\w*|express|special delivery|to door|wide\b|except|excluding|but not|кроме)"
 )
 _PLAIN_FROM = re.compile(r"\bfrom\W+(?:the\W+)?$")
+_GERMAN_FROM = re.compile(r"\baus\W+$")
+_OWN_POST = re.compile(r"\bпочт(?:ой|а|ы|е|ою)\W+$")
+"""`почтой РФ` says where parcels go; `Почтой России` names the carrier."""
+_NEXT_DAY = re.compile(r"\b(?:next day|nextday|ndd|24h|express)\W+(?:delivery\W+)?$")
 _BEHIND_PLAIN = re.compile(
     r"[\s,;|.\-–+&]+(?:(?:we|free|fast|and|can|will|only)\W+)*"
     r"(?:ship|sen[dt]|deliver|dispatch|post|mail|to\b|worldwide|tracked)"
@@ -111,7 +116,7 @@ _TO_WORD = _compile(r"\bto\W+(?:the\W+)?$")
 _CUE = re.compile(
     "ship|sen[dt]|express|dispatch|despatch|deliver|post|mail|order|stock|based|locat|destin|warehouse|vendor|seller|"
     "except|excl|apart|other than|where but|service|country|отправ|достав|шл|высыл|пересыл|посыл|почт|склад|кроме|"
-    "исключ|otprav|dostav"
+    "исключ|otprav|dostav|versand"
 )
 _SHORT_CUES = ("no", "не", "из")
 _SHORT_CUE = re.compile(r"\bno\b|\bnot\b|\bне\b|из\s*[/и,]\s*по")
@@ -145,9 +150,9 @@ _EXCEPT_ENDS = frozenset({
     "but", "to", "for", "from", "except", "excepting", "exception", "exceptions", "excluding", "excl", "not", "no",
     "delivery", "orders", "than", "send", "deliver", "кроме", "отправки", "в", "во", "по", "исключая", "исключением",
 })  # fmt: skip
-_FROM_ENDS = frozenset({"from", "out", "ex", "из", "с", "со", "in", "в", "at", "location", "country", "склад"})
+_FROM_ENDS = frozenset({"from", "out", "ex", "aus", "из", "с", "со", "in", "в", "at", "location", "country", "склад"})
 _TO_ENDS = frozenset({
-    "to", "within", "in", "across", "throughout", "inside", "for", "по", "в", "во", "до", "на", "destination",
+    "to", "nach", "within", "in", "across", "throughout", "inside", "for", "по", "в", "во", "до", "на", "destination",
     "destinations", "free", "fast", "discreet", "бесплатно", "только", "и", "is",
 })  # fmt: skip
 _SHIPS = re.compile(_SHIP)
@@ -305,6 +310,12 @@ def _role_by_shipping(hit: Hit, left: _Left) -> tuple[str, ...] | None:
 def _role_of_country(hit: Hit, left: _Left, right: str) -> tuple[str, ...]:
     """A country or area without a verb of shipping before it."""
     text = left.text
+    if hit.code == "RU" and hit.short and _OWN_POST.search(text):
+        return ("to",)
+    if left.last == "aus" and _GERMAN_FROM.search(text):
+        return ("from",)
+    if (hit.short or hit.code in _SENDERS) and _NEXT_DAY.search(text) and _EDGE_RIGHT.match(right):
+        return ("to",)
     if hit.code == "WORLD" and not left.is_origin():
         if _BEHIND_TO.match(right) or (left.is_edge() and _EDGE_RIGHT.match(right)):
             return ("to",)

@@ -79,7 +79,7 @@ def read_quantities(
     units = {quantity.unit for quantity in found}
     if units and units <= _SMALL and (counts := _counts_of_doses(text, tokens)):
         found, units = [*counts, *found], {*units, "unit"}
-    if "unit" in units and PER_BOX.search(text):
+    if "unit" in units:
         found = _by_the_box(text, found)
     if "oz" in units:
         found = [_fluid(one) if one.unit == "oz" and _is_syrup(text, one) else one for one in found]

@@ -1,9 +1,9 @@
 """Lean tokenizer: one regular expression, no special cases, no URL matching.
 
 Tokens are: a run of letters (with combining and zero-width marks, and digits or `@ $ €` standing *inside* a
-word, as in `k3tamine`, `w33d`), a number with its inner points and commas (`0.33`, `1,000`), or any other single character. So
-`0.33г` is two tokens, `2C-B` is `2 C - B`, and `2cb` is `2 cb`. A blank belongs to the token before it, as in spaCy;
-other white space is a token. `Doc.text` is always the text given, code point for code point.
+word, as in `k3tamine`, `w33d`), a number with its inner points and commas (`0.33`, `1,000`), or any other single
+character. So `0.33г` is two tokens, `2C-B` is `2 C - B`, and `2cb` is `2 cb`. A blank belongs to the token before it,
+as in spaCy; other white space is a token. `Doc.text` is always the text given, code point for code point.
 
 What stands between two blanks is taken apart once: most words of a market come again and again, so a text is mostly
 looked up. What is remembered are the *widths* of its tokens; a word of some table has its NORM and its *marks*

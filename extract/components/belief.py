@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 
 from extract.components.denial import BYWORDS, is_sentence
 from extract.evidence import HUGE, HUGE_AT_STASH, HUGE_PLANT, Amounts
-from extract.found import FieldSpan, found, word_at
+from extract.found import FieldSpan, FoundQuantity, found, word_at
 from extract.marks import listing
 from extract.terms import Match, matches
 
@@ -32,6 +32,21 @@ STASH_SITE = frozenset({"quantity", "place"})
 MDMA_MG = (100, 400)
 """Least and most MDMA that ecstasy tablets are sold as (Trans European Drug Information alerts)."""
 _WORD = re.compile(r"[^\W\d_]+")
+FOODS = frozenset({
+    "cheese", "cookies", "cookie", "cake", "pie", "gelato", "sherbet", "sherbert", "muffin", "cream", "butter", "mint",
+    "mints", "blueberry", "strawberry", "blackberry", "raspberry", "banana", "mango", "papaya", "pineapple", "melon",
+    "watermelon", "guava", "grape", "cherry", "lemonade", "punch", "milk", "biscotti", "fritter", "pancakes", "candy",
+    "cereal", "сыр", "чиз", "черника", "голубика",
+})  # fmt: skip
+SHOP_PACK_G = (125, 1000)
+"""Least and most that a shop packs food in; who sells so much herb says that it is herb."""
+
+
+def _is_shop_pack(one: FoundQuantity) -> bool:
+    low, high = SHOP_PACK_G
+    return one.unit in {"g", "kg"} and low <= one.base_amount <= high and not one.base_amount % 5
+
+
 JOIN_REACH = 6
 """Tokens between two names that a joiner can join: room for an amount."""
 
@@ -87,7 +102,7 @@ class Belief:
     def believed(self) -> list[Match]:
         """Strong names, and weak ones beside enough other evidence; those of the category only where there is no
         other."""
-        if self._named and self._is_foreign():
+        if (self._named and self._is_foreign()) or (self._hits[0].term.type == "strain" and self._is_groceries()):
             return []
         main = self._in_title or {self._first}
         kept: list[Match] = []
@@ -138,6 +153,18 @@ class Belief:
         if any(not value.startswith("cannabis") for value in self._named):
             return False
         return self._classes > 1 or self._is_sold(hit) or self._is_alone(hit)
+
+    def _is_groceries(self) -> bool:
+        """`Blue cheese 200 g`: nothing but strains named after food, in the amounts that a shop packs food in."""
+        seen = found(self._doc)
+        if self._says_drug or any(one.name in SITE_FIELDS for one in seen.fields):
+            return False
+        if not seen.quantities or any(not _is_shop_pack(one) for one in seen.quantities):
+            return False
+        return all(hit.term.type == "strain" and not FOODS.isdisjoint(self._words_of(hit)) for hit in self._hits)
+
+    def _words_of(self, hit: Match) -> list[str]:
+        return _WORD.findall(self._doc.text[hit.start : hit.end].lower())
 
     def _is_weak_good(self, hit: Match, number: int) -> bool:
         field, ours = hit.field, self._is_ours(hit)
@@ -255,6 +282,7 @@ class Belief:
         regions = seen.regions
         begins = {one.start for one in regions}
         amounts = [(one.start, one.end) for one in seen.quantities] + [(one.start, one.end) for one in seen.prices]
+        named = {at for hit in matches(self._doc, "substance") for at in range(hit.first, hit.last)}
         count = 0
         doc = listing(self._doc)
         for token in range(doc.count):
@@ -263,7 +291,7 @@ class Belief:
                 break
             if start < title.start or end - start < 4 or not text[start:end].isalpha():
                 continue
-            if doc.norm(token) in self._words:
+            if token in named or doc.norm(token) in self._words:
                 continue
             # nor is the town that brackets explain: `Железногорск (Курская обл.)`
             explained = text[end : end + 2] == " (" and end + 2 in begins

@@ -118,6 +118,8 @@ class Places:
     def _match(self, text: str, word: re.Match[str]) -> Hit | None:
         raw = word.group()
         start = word.start()
+        if raw == "aus":
+            return None  # German for `from`
         first = lower_word(raw)
         single = self._single.get(first)
         if single is not None:

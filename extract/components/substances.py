@@ -7,6 +7,7 @@ cannabis; whether herb, resin or concentrate is said by the other words.
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from spacy.language import Language
@@ -36,13 +37,22 @@ NOT_OF_LISTINGS = frozenset({"harmless", "media", "other", "service", "document"
 """Cues and kinds whose words speak of something else than a drug."""
 
 
+STRAINS_WITH_WORD = 5
+"""Strain names with a word (`purple`, `cookies`) that make it one of drug listings: they are named after all sorts."""
+
+
 def _words_of_listings(vocabulary: Vocabulary) -> frozenset[str]:
     """Words that our tables know from drug listings; those of everyday things and of services are as strange as unknown
     ones."""
-    return frozenset(vocabulary.talk) | frozenset(
-        word for phrase, terms in vocabulary.phrases.items() for word in phrase.split()
-        if any(term.category != "false" and term.value not in NOT_OF_LISTINGS for term in terms)
-    )
+    words: set[str] = set(vocabulary.talk)
+    strains: Counter[str] = Counter()
+    for phrase, terms in vocabulary.phrases.items():
+        telling = [term for term in terms if term.category != "false" and term.value not in NOT_OF_LISTINGS]
+        if any(term.type != "strain" for term in telling):
+            words.update(phrase.split())
+        elif telling:
+            strains.update(set(phrase.split()))
+    return frozenset(words | {word for word, names in strains.items() if names >= STRAINS_WITH_WORD})
 
 
 class SubstanceFinder:

@@ -105,3 +105,16 @@ def test_the_first_answer_to_the_blind_set_is_kept(series: str) -> None:
         (language, field) for language in ("en", "ru") for field in ("substances", "quantities", "prices", "regions")
     }
     assert all(0 <= one["low"] <= one["f1"] <= one["high"] <= 1 for one in first["scores"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "substances"),
+    [
+        ({"title": "Blue cheese 200g"}, []), ({"title": "Strawberry cheesecake 400 g"}, []), ({"title": "Cherry pie 500g"}, []),
+        ({"title": "Blue Cheese 3.5g"}, ["cannabis-herb"]), ({"title": "Blue Cheese indoor 200g"}, ["cannabis-herb"]),
+        ({"title": "Cherry Pie weed 500g"}, ["cannabis-herb"]), ({"title": "Amnesia Haze 200g"}, ["cannabis-herb"]),
+        ({"title": "Blue Cheese 200g", "category": "Cannabis > Buds"}, ["cannabis-herb"]),
+    ],
+)  # fmt: skip
+def test_strains_named_after_food(extractor: Extractor, fields: dict[str, str], substances: list[str]) -> None:
+    assert [one.id for one in extractor.read(fields).substances] == substances

@@ -129,3 +129,19 @@ def test_a_long_text_full_of_places_is_quick(nlp: Language) -> None:
     began = time.perf_counter()
     assert component.read_text(text)
     assert time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        # Latin look-alikes within a Cyrillic name
+        ("Меф 1г Тoмск", {("RU-TOM", "place")}), ("Гашиш 2г Уфa", {("RU-BA", "place")}),
+        ("Кокс 1г Hовосибирск", {("RU-NVS", "place")}),
+        # German words of shipping; a carrier that says where parcels go; a delivery by the next day
+        ("Speed 10g Versand aus Polen nach Deutschland", {("DE", "to")}), ("Ketamin 5g aus Deutschland", {("DE", "from")}),
+        ("ГБЛ 1л почтой РФ", {("RU", "to")}), ("Zopiclone 28 tabs next day UK", {("GB", "to")}),
+        ("Speed 5g aus eigener Produktion", set()),
+    ],
+)  # fmt: skip
+def test_further_wordings(nlp: Language, title: str, expected: set[tuple[str, str]]) -> None:
+    assert set(read(nlp, title)) == expected
