@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 
 from extract.found import word_at
 from extract.listing_doc import ListingDoc
+from extract.marks import lower_word
 from extract.tokenizer import tokenizer_of
 
 
@@ -54,5 +55,5 @@ class Beginnings:
         return looked
 
     def _go_together(self, doc: Doc, begun: int, token: int) -> bool:
-        one, other = word_at(doc, begun).replace("ё", "е"), word_at(doc, token).replace("ё", "е")
+        one, other = lower_word(word_at(doc, begun)), lower_word(word_at(doc, token))
         return (one, other) in self._pairs or not (one.isalpha() and other.isalpha())

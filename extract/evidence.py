@@ -28,6 +28,7 @@ BY_PIECE = frozenset({
     "tramadol", "methadone", "buprenorphine", "inhalants", "methylphenidate", "lisdexamfetamine", "modafinil",
     "armodafinil", "phentermine", "morphine", "hydromorphone", "oxymorphone", "tapentadol", "dihydrocodeine",
     "tilidine", "fentanyl", "nitazenes", "steroids", "ephedrine", "semi-synthetic-cannabinoids",
+    "dxm",
 })  # fmt: skip
 BY_VOLUME = frozenset({
     "ghb", "lysergamides", "codeine", "methadone", "cannabis-concentrate", "synthetic-cannabinoids", "steroids",
@@ -100,6 +101,7 @@ class Amounts:
         return any(
             (one.base_unit == "g" and (one.base_amount <= below or group == "precursors"))
             or (one.base_unit == "unit" and (group in BY_PIECE or substance in BY_PIECE))
+            or (one.base_unit == "ml" and group == "precursors")
             or (one.base_unit == "ml" and one.base_amount <= HUGE_ML and (group in BY_VOLUME or substance in BY_VOLUME))
             or (substance in BY_SYRINGE and one.base_unit == "ml"
                 and (one.base_amount <= SYRINGE_ML or "куб" in self._text[one.start : one.end]))
@@ -112,7 +114,7 @@ def count_named(doc: Doc, substance: FoundSubstance, group: str) -> None:
     strength. Only of what is sold by the piece."""
     seen = found(doc)
     title = seen.fields[0]
-    if title.name != "title" or substance.start >= title.end or BY_PIECE.isdisjoint((substance.id, group)):
+    if title.name != "title" or not 1 < substance.start < title.end or BY_PIECE.isdisjoint((substance.id, group)):
         return
     amounts = [one for one in seen.quantities if one.start < title.end]
     if any(one.unit not in {"mg", "ug"} for one in amounts) or len(amounts) > 1:

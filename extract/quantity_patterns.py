@@ -51,16 +51,23 @@ COUNT_BEHIND = re.compile(rf"(?<!\w)(?:qty|quantity|{PIECES})[ \t\u00a0:]{{1,2}}
 """`tablets 10`, `qty 30`: what stands before a count at the end."""
 COUNT_LAST = re.compile(r"\s{0,3}(?:$|[|)\]])")
 COUNT_FIRST = re.compile(
-    rf"\W*(?<![\d$€£₽#№@.,/:-])([1-9][0-9]{{0,4}})[ \t\u00a0]{_NOT_COUNTED}(?:[^\W\d_]{{2,12}}[ \t\u00a0-]){{0,2}}$",
+    rf"(?:.*?[|:,–—]\s)?\W*(?<![\d$€£₽#№@.,/:-])([1-9][0-9]{{0,4}})[ \t\u00a0]{_NOT_COUNTED}"
+    r"(?:[^\W\d_]{2,12}[ \t\u00a0-]){0,2}$",
     re.IGNORECASE,
 )
-"""`5 MDMA`, `25 blue Roxy 30mg`: a title that begins with a count of what is named behind it."""
+"""`5 MDMA`, `25 blue Roxy 30mg`, `Domestic: 10 Xanax`: a count of what is named behind it, at the beginning."""
 TIER = re.compile(r"[ \t\u00a0]?(?:pcs )?(?:for|за|[-–—=:])[ \t\u00a0]{0,2}$", re.IGNORECASE)
 """`50 for $60`, `100 = $110`: what stands between a count and its price."""
 THOUSANDS = re.compile(rf"(?<![\w$€£.,])([1-9][0-9]{{0,2}})k(?:\+|[ ]?(?={PIECES}(?!\w)))", re.IGNORECASE)
 """`bulk, 5k+`"""
 DELTA = re.compile(r"(?:delta|дельта)[ -]?$", re.IGNORECASE)
 """`Delta 8 gummies` are not eight."""
+COUNT_AFTER_WORD = re.compile(
+    r"[ ](?!(?:batch|lot|no|nr|number|version|type|grade|level|day|week|part|option|vol|set|tier|year|page|size|per"
+    r"|each|and|или|от|до|по|партия|тип|номер)(?!\w))[^\W\d_]{3,14}[ ]$",
+    re.IGNORECASE,
+)
+"""`Kadian 100mg peelers 5`: one word between the strength and a count at the end."""
 COUNT_SHORT = re.compile(r"s(?!\w)", re.IGNORECASE)
 COUNT_OF = re.compile(r"[ \t\u00a0-]?(?:ct|count|pack|pk)(?!\w)", re.IGNORECASE)
 """`gummies 10 pack`, `50ct`"""
@@ -92,8 +99,12 @@ SYRUP = re.compile(
 SYRUP_LEFT = re.compile(
     r"(?<!\w)(?:syrup|lean|promethazine|wockhardt|tussionex|сироп\w*)\W{1,3}(?:[^\W\d_]+\W{1,2}){0,2}?$", re.IGNORECASE
 )
-LEADING = re.compile(r"\W{0,3}(oz|ounce|lb|zip)\s\W{0,3}(?=[^\W\d_])", re.IGNORECASE)
-"""`OZ Gorilla Glue`: a title that begins with a unit means one."""
+LEADING = re.compile(
+    r"\W{0,3}(oz|ounce|lb|zip)\s\W{0,3}(?=[^\W\d_])"
+    r"|(?:.*[|/•~–—-]|.*, )[ ]?(oz|ounce|lb|pound|kilo)[ ]?(?:[|/•~,–—-]|$)",
+    re.IGNORECASE,
+)
+"""`OZ Gorilla Glue`, `Northern Lights | OUNCE`: a unit that a title begins with, or that stands apart, means one."""
 PIECE_LEFT = re.compile(
     r"(?<!\w)(?:капсул\w*|капс|таблет\w*|таб|caps(?:ules)?|tab(?:let)?s|pills)\W{1,3}$", re.IGNORECASE
 )
@@ -153,7 +164,7 @@ SMALL = {
         split_words("один два три четыре пять шесть семь восемь девять десять одиннадцать двенадцать"), 1
     )
 }
-PARTS = {"half": "0.5", "quarter": "0.25", "eighth": "0.125", "third": "0.3333", "sixteenth": "0.0625"}
+PARTS = {"half": "0.5", "quarter": "0.25", "qtr": "0.25", "eighth": "0.125", "third": "0.3333", "sixteenth": "0.0625"}
 AMOUNTS = SMALL | {
     "полтора": "1.5", "полторы": "1.5", "одна": "1", "две": "2", "двадцать": "20", "тридцать": "30", "сорок": "40",
     "пятьдесят": "50", "сто": "100", "двести": "200", "пятьсот": "500", "тысяча": "1000", "thirty": "30", "forty": "40",

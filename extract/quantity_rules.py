@@ -67,7 +67,8 @@ def read_quantities(
     if decimals and all(quantity.unit in _SMALL for quantity in found):
         found.extend(lone_decimals(text, tokens))
         if not found and (unit := LEADING.match(text)) is not None:
-            found.append(build_quantity(Decimal(1), unit_named(unit[1].lower()), *unit.span(1)))
+            group = unit.lastindex or 1
+            found.append(build_quantity(Decimal(1), unit_named(unit[group].lower()), *unit.span(group)))
     found = [
         one
         for one in found

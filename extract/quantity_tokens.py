@@ -15,6 +15,7 @@ from extract.quantity_patterns import (
     BLANK,
     BOX_OF,
     BOXES_OF,
+    COUNT_AFTER_WORD,
     COUNT_AHEAD,
     COUNT_BEHIND,
     COUNT_END,
@@ -41,6 +42,7 @@ from extract.quantity_patterns import (
 
 _MAX_COUNT = 1_000_000
 _MOST_NAMED = 10_000
+_LEAST_NAMED = 5
 _SPACES = frozenset({" ", "\u00a0"})
 _BLANKS = frozenset({" ", "\t", "\u00a0"})
 _YEAR = re.compile("20[0-4][0-9]")
@@ -92,7 +94,14 @@ def combine(text: str, tokens: list[Token]) -> list[FoundQuantity]:
                 tokens[position] = token._replace(clean=False)
                 found.append(named)
         elif kind == "times":
-            if _is_count(token.value) and not _is_strength(text, token):
+            after = tokens[index] if index < count else None
+            if after is not None and _is_count(after.value) and _boxed(text, token) and BLANK.fullmatch(
+                text, token.end, after.start
+            ):
+                unit = unit_named("unit")  # `strips of 14 x 4`
+                found.append(build_quantity(token.value, unit, token.start, after.end, int(after.value)))
+                index += 1
+            elif _is_count(token.value) and not _is_strength(text, token):
                 index += _times_token(text, tokens, position, found)
         elif kind == "xn":
             if _is_count(token.value):
@@ -260,6 +269,14 @@ def _join_bare(text: str, token: Token, unit: UnitName, after: Token) -> FoundQu
     if text[token.end : after.start].strip() in NUMERO:
         if unit.unit == "ml":
             return build_quantity(after.value, unit_named("unit"), token.start, after.end)
+        return build_times(after.value, token.value, unit, token.start, after.end)
+    if (
+        after.clean
+        and unit.unit == "mg"
+        and _LEAST_NAMED <= after.value <= _MOST_NAMED
+        and COUNT_AFTER_WORD.fullmatch(text, token.end, after.start)
+        and not text[after.end :].strip()
+    ):
         return build_times(after.value, token.value, unit, token.start, after.end)
     if (
         after.clean

@@ -31,7 +31,7 @@ from extract.marks import Marks
 
 INVISIBLE = "\u0300-\u036f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
 UNITS = (
-    "mg|mcg|ug|g|gr|grm|gram|grams|kg|ml|cl|l|oz|lb|lbs|x|pc|pcs|tab|tabs|pill|pills|caps|h|k|usd|eur|btc"
+    "mg|mcg|ug|g|gr|grm|gram|grams|kg|ml|cl|l|oz|lb|lbs|x|pc|pcs|tab|tabs|pill|pills|caps|k|usd|eur|btc"
     "|мг|мкг|г|гр|грам|грамм|грамма|грамов|граммов|кг|мл|л|шт|штук|таб|табл|табс|х|к|ч|р|руб|т|тг|уп|го|й|я"
 )
 """Letters behind a digit that are a unit and not the rest of a disguised word."""

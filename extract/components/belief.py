@@ -38,12 +38,15 @@ FOODS = frozenset({
     "watermelon", "guava", "grape", "cherry", "lemonade", "punch", "milk", "biscotti", "fritter", "pancakes", "candy",
     "cereal", "сыр", "чиз", "черника", "голубика",
 })  # fmt: skip
+OUNCES_OF_HERB = frozenset({8, 10, 16, 32})
 SHOP_PACK_G = (125, 1000)
 """Least and most that a shop packs food in; who sells so much herb says that it is herb."""
 
 
 def _is_shop_pack(one: FoundQuantity) -> bool:
     low, high = SHOP_PACK_G
+    if one.unit == "oz":
+        return one.amount not in OUNCES_OF_HERB and low <= one.base_amount <= high
     return one.unit in {"g", "kg"} and low <= one.base_amount <= high and not one.base_amount % 5
 
 

@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 
 from extract.disguise import Normaliser
 from extract.found import found
-from extract.marks import listing, marked
+from extract.marks import listing, lower_word, marked
 from extract.terms import Match, field_at
 from extract.tokenizer import tokenizer_of
 from extract.vocabulary import Vocabulary
@@ -27,7 +27,7 @@ _APART = re.compile(r"[^\W_](?:[^\w]{1,3}[^\W_])+")
 WEAK_LENGTH = 4
 """Letters of the shortest by-word that is read when it is spelt out: `C O K E`."""
 HALVES_LENGTH = 7
-"""Letters of the shortest name that is read with a blank in it: `keta mine`."""
+"""Letters of the shortest name that is read with a blank in it (`keta mine`), but for one in two scripts."""
 _HALVES = re.compile(r"(?<![^\W_])([^\W\d_]{2,})(?= ([^\W\d_]{3,})(?![\w-]))")
 NOT_HALVES = frozenset({"one", "ones"})
 """`ethyl one`: a word of its own."""
@@ -87,8 +87,10 @@ class SpacedNames:
         if title.name != "title":
             return []
         for halves in _HALVES.finditer(doc.text, title.start, title.end):
-            name = (halves[1] + halves[2]).lower()
-            if len(name) < HALVES_LENGTH or halves[2].lower() in NOT_HALVES or name not in self._names:
+            written = (halves[1] + halves[2]).lower()
+            name = lower_word(written)
+            short = len(name) < HALVES_LENGTH and name == written
+            if short or halves[2].lower() in NOT_HALVES or name not in self._names:
                 continue
             return [
                 Match(term, -1, -1, halves.start(), halves.end(2), title.name)

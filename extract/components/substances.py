@@ -82,8 +82,7 @@ class SubstanceFinder:
             if seen.substances:
                 main = seen.substances[0]
                 group = self._groups[main.id]
-                if main.start and not doc.text[0].isalpha():
-                    count_named(doc, main, group)
+                count_named(doc, main, group)
                 if seen.quantities:
                     mark_lone_doses(doc, main.id, group)
         return doc
@@ -130,6 +129,8 @@ class SubstanceFinder:
         if all(hit.term.strength == "strong" or hit.term.value != "cannabis-herb" for hit in hits):
             return hits
         said = {hit.term.value for hit in hits if hit.term.strength != "class"}
+        if any(one.term.value == "seeds" and one.field == "title" for one in matches(doc, "form")):
+            said.add("cannabis-seeds")  # `Feminised Gorilla Zkittlez seeds`
         product = next((value for value in CANNABIS if value in said), None)
         if product is None and all(hit.term.type != "strain" for hit in hits):
             product = "cannabis-edible" if sweets else None

@@ -28,7 +28,9 @@ def amounts(extractor: Extractor, title: str, description: str = "") -> list[tup
         ("10 bags x 0.1g heroin", [(1, "g")]), ("Alprazolam 2mg bulk listing 2k+", [(2000, "unit")]),
         ("Weed 56g (2oz)", [(56, "g")]),
         ("1 зип шишек", [(1, "unit")]), ("3 пакета мефа Тула", [(3, "unit")]), ("12 МДМА Москва", [(12, "unit")]),
-        ("Метадон 3 пакета по 0.5 г", [(1.5, "g")]),
+        ("Метадон 3 пакета по 0.5 г", [(1.5, "g")]), ("Zolpidem 10mg strips of 14 x 3", [(42, "unit")]),
+        ("Skenan 100mg gélifiés 7", [(7, "unit")]), ("Amnesia Haze | OUNCE | indoor", [(28.349523125, "g")]),
+        ("White Widow QTR OZ", [(7.08738078125, "g")]), ("Domestic: 30 Xanax 2mg", [(30, "unit")]),
     ],
 )  # fmt: skip
 def test_counts(extractor: Extractor, title: str, expected: list[tuple[float, str]]) -> None:

@@ -82,7 +82,7 @@ def test_transliteration_has_several_habits() -> None:
         ("M3th 2g", "methamphetamine"), ("Sp33d 10g", "amphetamine"), ("W33d 7g", "cannabis-herb"), ("М3фа 2г", "mephedrone"),
         # by-words spelt out, long names broken in two
         ("S P E E D 5g", "amphetamine"), ("C-O-K-E 1g", "cocaine"), ("Amphet amine 5g", "amphetamine"),
-        ("Mephe drone 2g", "mephedrone"),
+        ("Mephe drone 2g", "mephedrone"), ("Me7h 2g", "methamphetamine"), ("Гa шиш 2г", "cannabis-resin"),
     ],
 )  # fmt: skip
 def test_further_disguises(extractor: Extractor, title: str, substance: str) -> None:

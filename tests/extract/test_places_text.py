@@ -136,7 +136,7 @@ def test_a_long_text_full_of_places_is_quick(nlp: Language) -> None:
     [
         # Latin look-alikes within a Cyrillic name
         ("Меф 1г Тoмск", {("RU-TOM", "place")}), ("Гашиш 2г Уфa", {("RU-BA", "place")}),
-        ("Кокс 1г Hовосибирск", {("RU-NVS", "place")}),
+        ("Кокс 1г Hовосибирск", {("RU-NVS", "place")}), ("Меф 1г Hижний Hовгород", {("RU-NIZ", "place")}),
         # German words of shipping; a carrier that says where parcels go; a delivery by the next day
         ("Speed 10g Versand aus Polen nach Deutschland", {("DE", "to")}), ("Ketamin 5g aus Deutschland", {("DE", "from")}),
         ("ГБЛ 1л почтой РФ", {("RU", "to")}), ("Zopiclone 28 tabs next day UK", {("GB", "to")}),
