@@ -43,6 +43,8 @@ MEDICINES = frozenset({
 })  # fmt: skip
 """Groups and substances of which a few milligrams alone are the strength of a piece."""
 LARGEST_DOSE_MG = 800
+FARTHEST = 200
+"""Code points from the beginning of a title to a name that it may count."""
 _YEAR = re.compile("20[0-4][0-9]")
 NEAR = 12
 """Code points between a name and an amount that belongs to it."""
@@ -114,7 +116,9 @@ def count_named(doc: Doc, substance: FoundSubstance, group: str) -> None:
     strength. Only of what is sold by the piece."""
     seen = found(doc)
     title = seen.fields[0]
-    if title.name != "title" or not 1 < substance.start < title.end or BY_PIECE.isdisjoint((substance.id, group)):
+    if title.name != "title" or not 1 < substance.start < min(title.end, FARTHEST):
+        return
+    if BY_PIECE.isdisjoint((substance.id, group)):
         return
     amounts = [one for one in seen.quantities if one.start < title.end]
     if any(one.unit not in {"mg", "ug"} for one in amounts) or len(amounts) > 1:

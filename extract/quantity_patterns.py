@@ -51,7 +51,7 @@ COUNT_BEHIND = re.compile(rf"(?<!\w)(?:qty|quantity|{PIECES})[ \t\u00a0:]{{1,2}}
 """`tablets 10`, `qty 30`: what stands before a count at the end."""
 COUNT_LAST = re.compile(r"\s{0,3}(?:$|[|)\]])")
 COUNT_FIRST = re.compile(
-    rf"(?:.*?[|:,–—]\s)?\W*(?<![\d$€£₽#№@.,/:-])([1-9][0-9]{{0,4}})[ \t\u00a0]{_NOT_COUNTED}"
+    rf"(?:.*?[|:,–—]\s)?\W{{0,9}}(?<![\d$€£₽#№@.,/:-])([1-9][0-9]{{0,4}})[ \t\u00a0]{_NOT_COUNTED}"
     r"(?:[^\W\d_]{2,12}[ \t\u00a0-]){0,2}$",
     re.IGNORECASE,
 )

@@ -51,6 +51,8 @@ _METRIC = frozenset({"g", "kg"})
 _OUNCES = frozenset({"oz", "lb", "qp"})
 _ROUNDED = Decimal("0.02")
 """How far an ounce and its grams are apart where both are written (`1/4 oz (7g)`)."""
+_BOXES_NEAR = 80
+"""Code points between a number of boxes and what one of them holds."""
 _LARGEST_PIECE_G = 1
 _LARGEST_DOSE_MG = 2000
 
@@ -113,9 +115,10 @@ def _by_the_box(text: str, found: list[FoundQuantity]) -> list[FoundQuantity]:
         if box is None:
             continue
         boxes = rf"(?<!\S)([1-9][0-9]{{0,4}}) {box[1]}(?:es|s)?(?!\w)"
-        stated = next(re.finditer(boxes, text[: inner.start], re.IGNORECASE), None)
+        left = max(0, inner.start - _BOXES_NEAR)
+        stated = re.search(boxes, text[left : inner.start], re.IGNORECASE)
         if stated is not None:
-            count, first = int(stated[1]), stated.start()
+            count, first = int(stated[1]), left + stated.start()
             whole = inner._replace(count=count, base_amount=tidy(count * inner.base_amount))
             return [whole if one is inner else one for one in found if one.start != first]
     return found

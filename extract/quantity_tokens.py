@@ -94,12 +94,12 @@ def combine(text: str, tokens: list[Token]) -> list[FoundQuantity]:
                 tokens[position] = token._replace(clean=False)
                 found.append(named)
         elif kind == "times":
-            after = tokens[index] if index < count else None
-            if after is not None and _is_count(after.value) and _boxed(text, token) and BLANK.fullmatch(
-                text, token.end, after.start
+            behind = tokens[index] if index < count else None
+            if behind is not None and _is_count(behind.value) and _boxed(text, token) and BLANK.fullmatch(
+                text, token.end, behind.start
             ):
                 unit = unit_named("unit")  # `strips of 14 x 4`
-                found.append(build_quantity(token.value, unit, token.start, after.end, int(after.value)))
+                found.append(build_quantity(token.value, unit, token.start, behind.end, int(behind.value)))
                 index += 1
             elif _is_count(token.value) and not _is_strength(text, token):
                 index += _times_token(text, tokens, position, found)
