@@ -1,11 +1,11 @@
 """Accuracy of the extraction: precision, recall and F1 for each field and language, with bootstrap intervals.
 
     python bench/extraction.py [--split tune|test|all|blind|blind-b|blind-c|blind-d|blind-e|blind-f|
-                                         blind-g|blind-h] [--misses] [--json]
+                                         blind-g|blind-h|blind-i] [--misses] [--json]
                                 [--shared FOLDER]
 
 The labelled sets (`bench/labelled/`) are of our own invention, written before the extractor was asked and frozen by
-SHA256SUMS. `blind` and `blind-b` to `blind-h` are sets apart (`blind-2026-11-*.jsonl`, `-11b-` to `-11h-`): written in
+SHA256SUMS. `blind` and `blind-b` to `blind-i` are sets apart (`blind-2026-11-*.jsonl`, `-11b-` to `-11i-`): written in
 November 2026, when the rules had long been worked on, and asked once before any rule or row was changed; the files that
 end in `first.json` hold that first answer. Where a folder of real data is given, the Matanga labels (agreement with a
 keyword study, not truth) and the country spellings of the saved market pages are scored too. Scores compare sets:
@@ -34,7 +34,7 @@ LABELLED = Path(__file__).parent / "labelled"
 BLIND = {"blind": "blind-2026-11-", "blind-b": "blind-2026-11b-", "blind-c": "blind-2026-11c-",
          "blind-d": "blind-2026-11d-", "blind-e": "blind-2026-11e-",
          "blind-f": "blind-2026-11f-", "blind-g": "blind-2026-11g-",
-         "blind-h": "blind-2026-11h-"}
+         "blind-h": "blind-2026-11h-", "blind-i": "blind-2026-11i-"}
 """Splits that were asked once before anybody had seen an answer to them, and the beginning of their files' names."""
 FIELDS = ("substances", "main", "quantities", "prices", "regions", "codes", "stash", "purity", "kind")
 ROUNDS = 2000
