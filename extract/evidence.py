@@ -45,6 +45,7 @@ MEDICINES = frozenset({
 LARGEST_DOSE_MG = 800
 FARTHEST = 200
 """Code points from the beginning of a title to a name that it may count."""
+_SUM = re.compile(r"([0-9]+(?:[.,][0-9]+)?) ?[^\W\d_]{1,7} ?\+ ?([0-9]+(?:[.,][0-9]+)?) ?[^\W\d_]{1,7}")
 _YEAR = re.compile("20[0-4][0-9]")
 NEAR = 12
 """Code points between a name and an amount that belongs to it."""
@@ -105,6 +106,7 @@ class Amounts:
             or (one.base_unit == "unit" and (group in BY_PIECE or substance in BY_PIECE))
             or (one.base_unit == "ml" and group == "precursors")
             or (one.base_unit == "ml" and one.base_amount <= HUGE_ML and (group in BY_VOLUME or substance in BY_VOLUME))
+            or (substance == "heroin" and one.base_unit == "unit" and "bag" in self._text[one.start : one.end].lower())
             or (substance in BY_SYRINGE and one.base_unit == "ml"
                 and (one.base_amount <= SYRINGE_ML or "куб" in self._text[one.start : one.end]))
             for one in seen.quantities
@@ -130,6 +132,26 @@ def count_named(doc: Doc, substance: FoundSubstance, group: str) -> None:
     if amounts:
         pieces = pieces._replace(dose_mg=tidy(amounts[0].base_amount * 1000))
     seen.quantities = [pieces, *(one for one in seen.quantities if one not in amounts)]
+
+
+def split_sums(doc: Doc) -> None:
+    """`Coke & weed deal: 1g + 3.5g`: beside two substances a sum is an amount of each."""
+    seen, text = found(doc), doc.text
+    title = seen.fields[0]
+    named = sum(one.start < title.end for one in seen.substances)
+    if title.name != "title" or named < 2 or "+" not in text[: title.end]:
+        return
+    quantities = []
+    for one in seen.quantities:
+        parts = _SUM.fullmatch(text, one.start, one.end) if one.start < title.end else None
+        if parts is None:
+            quantities.append(one)
+            continue
+        unit = unit_named(one.unit)
+        for group in (1, 2):
+            start, end = parts.span(group)
+            quantities.append(build_quantity(Decimal(parts[group].replace(",", ".")), unit, start, end))
+    seen.quantities = quantities
 
 
 def mark_lone_doses(doc: Doc, substance: str, group: str) -> None:

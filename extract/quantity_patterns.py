@@ -12,6 +12,12 @@ def split_words(words: str) -> list[str]:
 
 BLANK = re.compile(r"[ \t\u00a0(\[]{0,2}$")
 CROSS = re.compile(r"[ \t\u00a0]{0,2}[xXхХ×*]?[ \t\u00a0]{0,2}$")
+_PACKED = (
+    r"(?:cylinders?|tanks?|rocks?|carts?|cartridges?|disposables?|pens?|bags?|packs?|blocks?|bars?|jars?|tins?|joints?"
+    r"|wraps?)"
+)
+CROSS_NAMED = re.compile(rf"[ ](?:[^\W\d_]{{2,12}}[ ])?{_PACKED}(?:[ ][^\W\d_]{{2,12}})?[ ]?[xX×][ ]?$", re.IGNORECASE)
+"""`640g cylinder x 6`: what the weight is of stands before the count."""
 CROSS_ONLY = re.compile(r"[ \t\u00a0]{0,2}[xXхХ×*][ \t\u00a0]{0,2}$")
 _BOX = r"(?:box|pack|packet|strip|bottle|sheet|blister|tub)"
 BOX_OF = re.compile(rf"(?<!\w){_BOX}(?:es|s)? of $", re.IGNORECASE)
@@ -116,7 +122,7 @@ GIFT = re.compile(
     r"(?:[ ]{1,2}[^\W\d_]{1,20}){0,2}?[ (]{1,3}(?:free|gift|bonus|extra|в подар|подар|бесплатн|бонус)", re.IGNORECASE
 )
 """`50g + 5g free`: what is given away is no part of the sum."""
-LIST = re.compile(r"(?:[/,;&]|[ ]?(?:[-–—]|\.\.)[ ]?|[ ](?:и|или|до|or|to|and|по)[ ]|, )$", re.IGNORECASE)
+LIST = re.compile(r"(?:[/,;&]|[ ]/[ ]|[ ]?(?:[-–—]|\.\.)[ ]?|[ ](?:и|или|до|or|to|and|по)[ ]|, )$", re.IGNORECASE)
 DOSE_LEFT = re.compile(
     r"(?:вес таб\w*|в (?:одной )?табл?\w*|таблетк\w*(?: по)?|доз\w*|dose\w*|dosage\w*|dosing|принимать|strength"
     r"|мощность"

@@ -23,6 +23,7 @@ from extract.quantity_patterns import (
     COUNT_OF,
     COUNT_SHORT,
     CROSS,
+    CROSS_NAMED,
     CROSS_ONLY,
     DELTA,
     EACH,
@@ -240,7 +241,10 @@ def _join_right(text: str, token: Token, after: Token) -> FoundQuantity | None:
         return _join_unit(text, token, unit, after) if after.start - token.end <= _NEAR else None
     if kind == "bare":
         return _join_bare(text, token, unit, after) if unit.unit in _COUNTABLE else None
-    if kind == "xn" and CROSS.fullmatch(text, token.end, after.start) and _is_count(after.value):
+    times = kind == "xn" and _is_count(after.value)
+    if times and (CROSS.fullmatch(text, token.end, after.start) or (
+        unit.base_unit != "unit" and unit.unit not in _COUNTABLE and CROSS_NAMED.fullmatch(text, token.end, after.start)
+    )):
         return build_times(after.value, token.value, unit, token.start, after.end)
     return None
 

@@ -23,6 +23,10 @@ STRANGERS, STRANGERS_NEAR = 1, 2
 """So many unknown words in a title make a by-word harmless: far from an amount, and right beside one."""
 STRANGERS_IN_TOWN = 3
 """The same in a title that names a place: districts are strangers."""
+STRANGERS_CLEAR = 3
+"""The same where the name stands clear beside a weight of at most so many grams."""
+CLEAR_G = 100
+_SIGNS = frozenset(",;|/()[]!-–—•*")
 ACRONYM = 3
 """Letters of the longest acronym that many things share (`DMT`, `PCP`, `LSD`)."""
 SITE_FIELDS = frozenset({"category", "quantity", "place"})
@@ -155,7 +159,19 @@ class Belief:
     def _is_class_sold(self, hit: Match) -> bool:
         if any(not value.startswith("cannabis") for value in self._named):
             return False
+        if hit.field == "title" and self._is_counted_product:
+            return True
         return self._classes > 1 or self._is_sold(hit) or self._is_alone(hit)
+
+    @cached_property
+    def _is_counted_product(self) -> bool:
+        """`Amnesia Haze seeds x 3`, `Gummies Amnesia, 10 pieces`: a count of seeds or sweets beside the name of a
+        strain."""
+        title = self._field("title")
+        counted = any(one.base_unit == "unit" and one.start < title.end for one in found(self._doc).quantities)
+        return counted and self._strangers < STRANGERS_NEAR and any(
+            one.term.value in {"seeds", "edible"} and one.field == "title" for one in matches(self._doc, "form")
+        )
 
     def _is_groceries(self) -> bool:
         """`Blue cheese 200 g`: nothing but strains named after food, in the amounts that a shop packs food in."""
@@ -271,8 +287,22 @@ class Belief:
             return plausible
         if self._in_town:
             return self._strangers < STRANGERS_IN_TOWN
+        if self._stands_clear(hit):
+            return self._strangers < STRANGERS_CLEAR
         near = self._says_drug or self._at_stash or (hit.term.strength == "class" and self._amounts.near(hit))
         return self._strangers < (STRANGERS_NEAR if near else STRANGERS)
+
+    def _stands_clear(self, hit: Match) -> bool:
+        """`50 gr speed, blue`, `Ice 5g - fire`: nothing beside the name but a small weight, a sign or the end."""
+        text, title = self._doc.text, self._field("title")
+        weights = [one for one in found(self._doc).quantities if one.base_unit == "g" and one.base_amount <= CLEAR_G]
+        left = any(0 <= hit.start - one.end <= 1 for one in weights)
+        right = any(0 <= one.start - hit.end <= 1 for one in weights)
+        if left == right:
+            return left
+        if left:
+            return hit.end >= title.end or text[hit.end] in _SIGNS
+        return hit.start <= title.start or text[title.start : hit.start].rstrip()[-1:] in {*_SIGNS, ""}
 
     @cached_property
     def _says_drug(self) -> bool:

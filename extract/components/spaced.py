@@ -29,6 +29,9 @@ WEAK_LENGTH = 4
 HALVES_LENGTH = 7
 """Letters of the shortest name that is read with a blank in it (`keta mine`), but for one in two scripts."""
 _HALVES = re.compile(r"(?<![^\W_])([^\W\d_]{2,})(?= ([^\W\d_]{3,})(?![\w-]))")
+HYPHENED_LENGTH = 5
+_HYPHENED = re.compile(r"(?<![\w.-])[^\W\d_]{2,9}(?:[-.][^\W\d_]{2,9}){1,3}(?![\w-])")
+"""`co-ca-ine`"""
 NOT_HALVES = frozenset({"one", "ones"})
 """`ethyl one`: a word of its own."""
 LETTERS_APART = 4
@@ -81,22 +84,29 @@ class SpacedNames:
         return self._halved(doc)
 
     def _halved(self, doc: Doc) -> list[Match]:
-        """`keta mine 5 g`: a long name broken in two, where an amount is given and nothing else is named by more than
-        a by-word."""
+        """`keta mine 5 g`, `co-ca-ine`: a name broken by a blank or hyphens, where an amount is given and nothing else
+        is named by more than a by-word."""
         title = found(doc).fields[0]
         if title.name != "title":
             return []
+        for parts in _HYPHENED.finditer(doc.text, title.start, title.end):
+            name = lower_word(re.sub("[-.]", "", parts.group()))
+            if len(name) >= HYPHENED_LENGTH and name in self._names:
+                return self._match(name, parts.start(), parts.end(), title.name)
         for halves in _HALVES.finditer(doc.text, title.start, title.end):
             written = (halves[1] + halves[2]).lower()
             name = lower_word(written)
             short = len(name) < HALVES_LENGTH and name == written
             if short or halves[2].lower() in NOT_HALVES or name not in self._names:
                 continue
-            return [
-                Match(term, -1, -1, halves.start(), halves.end(2), title.name)
-                for term in self._phrases[name] if term.category == "substance" and term.strength == "strong"
-            ]
+            return self._match(name, halves.start(), halves.end(2), title.name)
         return []
+
+    def _match(self, name: str, start: int, end: int, field: str) -> list[Match]:
+        return [
+            Match(term, -1, -1, start, end, field)
+            for term in self._phrases[name] if term.category == "substance" and term.strength == "strong"
+        ]
 
     def _runs(self, doc: Doc) -> Iterator[re.Match[str]]:
         """Looks behind single letters of a title and where three of them stand close together, or everywhere in a text

@@ -16,7 +16,7 @@ from spacy.tokens import Doc
 from extract.components.belief import Belief
 from extract.components.denial import Denial
 from extract.components.spaced import SpacedNames
-from extract.evidence import Amounts, count_named, mark_lone_doses
+from extract.evidence import Amounts, count_named, mark_lone_doses, split_sums
 from extract.found import FoundSubstance, found, word_at
 from extract.terms import Match, matches
 from extract.vocabulary import TABLES, Vocabulary, load_vocabulary
@@ -25,6 +25,8 @@ READ = frozenset({"title", "description", "category"})
 FIELD_WEIGHT = {"title": 100.0, "description": 50.0, "category": 10.0}
 CANNABIS = ("cannabis-resin", "cannabis-concentrate", "cannabis-edible", "cannabis-seeds", "cannabis-herb")
 SWEETENED = frozenset({"cannabis-concentrate", "cannabis-herb"})
+NAMESAKES = frozenset({"cookies", "candy", "candies", "chocolate", "space cake"})
+"""Sweets that strains are named after."""
 FOR = frozenset({"for", "для"})
 """`trim for edibles`"""
 WHOLE_GROUPS = frozenset({"nitazenes", "synthetic-cannabinoids"})
@@ -83,6 +85,8 @@ class SubstanceFinder:
                 main = seen.substances[0]
                 group = self._groups[main.id]
                 count_named(doc, main, group)
+                if len(seen.substances) > 1:
+                    split_sums(doc)
                 if seen.quantities:
                     mark_lone_doses(doc, main.id, group)
         return doc
@@ -129,11 +133,16 @@ class SubstanceFinder:
         if all(hit.term.strength == "strong" or hit.term.value != "cannabis-herb" for hit in hits):
             return hits
         said = {hit.term.value for hit in hits if hit.term.strength != "class"}
-        if any(one.term.value == "seeds" and one.field == "title" for one in matches(doc, "form")):
+        if all(one.base_unit == "unit" for one in found(doc).quantities) and any(
+            one.term.value == "seeds" and one.field == "title" for one in matches(doc, "form")
+        ):
             said.add("cannabis-seeds")  # `Feminised Gorilla Zkittlez seeds`
         product = next((value for value in CANNABIS if value in said), None)
-        if product is None and all(hit.term.type != "strain" for hit in hits):
-            product = "cannabis-edible" if sweets else None
+        if product is None and sweets and (
+            all(hit.term.type != "strain" for hit in hits)
+            or any(doc.text[one.start : one.end].lower() not in NAMESAKES for one in sweets)
+        ):
+            product = "cannabis-edible"  # `Gummies Cali-O 500mg THC`
         if product is None or product == "cannabis-herb":
             return hits
         others = [hit for hit in hits if hit.term.value == product]

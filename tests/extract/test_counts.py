@@ -44,3 +44,15 @@ def test_counts_before_their_prices(extractor: Extractor) -> None:
 @pytest.mark.parametrize("title", ["5 MeO DMT", "2024 MDMA", "3 star MDMA", "$5 MDMA", "4 FA", "Best 90s MDMA", "3 MMC", "5 cocaine"])
 def test_what_counts_no_pieces(extractor: Extractor, title: str) -> None:
     assert amounts(extractor, title) == []
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("N2O 600g cylinder x 4", [(2400, "g")]), ("Crack cocaine 0.2g rocks x 5", [(1, "g")]),
+        ("MDMA and ketamine 1g + 2g", [(1, "g"), (2, "g")]), ("MDMA 5g + 1g", [(6, "g")]),
+        ("Мефедрон 0.5 / 1 / 2 г", [(0.5, "g"), (1, "g"), (2, "g")]),
+    ],
+)  # fmt: skip
+def test_packed_weights_and_sums(extractor: Extractor, title: str, expected: list[tuple[float, str]]) -> None:
+    assert amounts(extractor, title) == expected

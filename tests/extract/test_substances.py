@@ -186,3 +186,16 @@ def test_products_apart_and_the_last_step_of_a_category(
     extractor: Extractor, title: str, category: str, expected: list[str]
 ) -> None:
     assert ids(extractor, title, category=category) == expected
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        # a by-word that stands clear beside a small weight bears more words that no table knows
+        ("25 gr speed, rinsed, electric blue", ["amphetamine"]), ("Electric blue speed limiter, twice rinsed", []),
+        ("White Widow seeds x 5", ["cannabis-seeds"]), ("Gummies Amnesia Haze 300mg (10 pieces)", ["cannabis-edible"]),
+        ("Girl Scout Cookies 3.5g", ["cannabis-herb"]), ("Co-ca-ine 2g", ["cocaine"]), ("Ice cream 100 g", []),
+    ],
+)  # fmt: skip
+def test_by_words_that_stand_clear_and_products_of_strains(extractor: Extractor, title: str, expected: list[str]) -> None:
+    assert ids(extractor, title) == expected
