@@ -115,12 +115,12 @@ class Amounts:
 
 def count_named(doc: Doc, substance: FoundSubstance, group: str) -> None:
     """`5 MDMA`, `25 Roxy 30mg`: a title that begins with a count of its main substance and gives no amount but a
-    strength. Only of what is sold by the piece."""
+    strength. Only of what is sold by the piece, and where no field of its own says how much (`5 MDMA` may be grams)."""
     seen = found(doc)
     title = seen.fields[0]
     if title.name != "title" or not 1 < substance.start < min(title.end, FARTHEST):
         return
-    if BY_PIECE.isdisjoint((substance.id, group)):
+    if BY_PIECE.isdisjoint((substance.id, group)) or any(one.name == "quantity" for one in seen.fields):
         return
     amounts = [one for one in seen.quantities if one.start < title.end]
     if any(one.unit not in {"mg", "ug"} for one in amounts) or len(amounts) > 1:

@@ -37,6 +37,11 @@ def test_counts(extractor: Extractor, title: str, expected: list[tuple[float, st
     assert amounts(extractor, title) == expected
 
 
+def test_a_field_of_its_own_says_what_is_counted(extractor: Extractor) -> None:
+    reading = extractor.read({"title": "5 MDMA VHQ", "quantity": "5 г"})
+    assert [(float(one.base_amount), one.base_unit) for one in reading.quantities] == [(5, "g")]
+
+
 def test_counts_before_their_prices(extractor: Extractor) -> None:
     assert amounts(extractor, "Etizolam pellets", "1mg each. 25 for €20, 100 = €60.") == [(25, "unit"), (100, "unit")]
 
