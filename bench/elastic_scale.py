@@ -299,10 +299,12 @@ def run(url: str, options: argparse.Namespace) -> dict[str, Any]:
     store = ElasticStore(f"{url.rstrip('/')}/{prefix}", timeout=600)
     result: dict[str, Any] = {"rows": options.rows}
     try:
-        world = World(options.rows)
+        world = World(options.history or options.rows)
         result["load"] = bench_load(store, world, options.rows, options.anchor)
-        result["questions"] = bench_questions(store)
-        result["quantiles"] = bench_quantiles(store, World(options.days or options.rows), options.days or options.rows)
+        if not options.only_load:
+            days = options.days or options.rows
+            result["questions"] = bench_questions(store)
+            result["quantiles"] = bench_quantiles(store, World(days), days)
         result["sizes"] = sizes(store)
         result["peak_mb_of_this_process"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     finally:
@@ -327,6 +329,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--days", type=int, default=0, help="offer-days (default: as many as rows)")
+    parser.add_argument("--history", type=int, default=0, help="rows of the year that --rows begin (default: all)")
+    parser.add_argument("--only-load", action="store_true", help="ask nothing")
     parser.add_argument("--anchor", type=int, default=200_000, help="rows loaded in turns with the anchor")
     parser.add_argument("--heap", type=int, default=2048, help="MiB of heap of the throw-away node")
     parser.add_argument("--elastic", help="address of a running Elasticsearch")

@@ -36,26 +36,26 @@ class Document:
     digest: str
 
 
-_MOST_LETTERS = 6_000_000
+_MOST_BYTES = 20_000_000
 
 
 class _Texts(threading.local):
-    """JSON of the stems of texts, for each thread its own: the next crawl brings most texts again. Kept are those of
-    the last 6 to 12 million letters, some 50 MB."""
+    """JSON of the stems of texts, for each thread its own: the next crawl brings most texts again. The last 20 to 40 MB
+    are kept, and of the texts themselves a digest."""
 
     def __init__(self) -> None:
-        self.young: dict[tuple[str, str], bytes] = {}
-        self.old: dict[tuple[str, str], bytes] = {}
-        self.letters = 0
+        self.young: dict[bytes, bytes] = {}
+        self.old: dict[bytes, bytes] = {}
+        self.size = 0
 
     def stems(self, title: str, description: str) -> bytes:
-        text = (title, description)
+        text = hashlib.blake2b(f"{title}\0{description}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
         found = self.young.get(text)
         if found is None:
             found = self.old.get(text) or orjson.dumps(" ".join(build_stems(title, description)))
-            self.letters += len(title) + len(description)
-            if self.letters > _MOST_LETTERS:
-                self.old, self.young, self.letters = self.young, {}, len(title) + len(description)
+            self.size += len(found) + 200
+            if self.size > _MOST_BYTES:
+                self.old, self.young, self.size = self.young, {}, len(found)
             self.young[text] = found
         return found
 

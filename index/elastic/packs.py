@@ -14,6 +14,7 @@ import zlib
 from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -37,6 +38,10 @@ Columns = list[list[Any]]
 """Values of FIELDS (lists as tuples), then listing, offer, mark: a list for each, of one length."""
 Whole = NDArray[Any]
 Group = tuple[str | None, ...]
+_FEW_CODES = 10_000
+"""Codes up to which a flag for each is quicker than sorting."""
+_FEW_CELLS = 2_000_000
+"""The same for pairs of group and thing."""
 
 
 def columns_of(rows: Sequence[Observation], digests: Iterable[str]) -> Columns:
@@ -59,6 +64,7 @@ def columns_from(sources: Sequence[Body]) -> Columns:
         *([source[name] for source in sources] for name in ("listing", "offer", "mark"))]
 
 
+@lru_cache(maxsize=65_536)  # the next crawl has mostly the same
 def hash_of(*parts: str) -> int:
     """64 bits that tell a market's listing, offer or vendor from any other."""
     return int.from_bytes(blake2b("\0".join(parts).encode(), digest_size=8).digest(), "little")
@@ -179,11 +185,11 @@ COUNTED: tuple[Distinct, ...] = ("listing", "offer", "vendor")
 
 def dump_counts(pack: Pack, fields: Sequence[str]) -> bytes:
     """Distinct listings, offers and vendors for each market and combination of some fields: rows of a JSON array."""
-    group = np.zeros(len(pack), dtype=np.int64)
+    group, size = np.zeros(len(pack), dtype=np.int64), 1
     for field in ("market", *fields):
         group = group * max(len(pack.labels[field]), 1) + pack.codes[field]
-    groups, place = np.unique(group, return_inverse=True)
-    place = place.reshape(-1)
+        size *= max(len(pack.labels[field]), 1)
+    groups, place = renumber(group, size)
     counts = []
     for of in COUNTED:
         codes = pack.codes[of].astype(np.int64)
@@ -192,11 +198,23 @@ def dump_counts(pack: Pack, fields: Sequence[str]) -> bytes:
             codes, mine = codes[known], place[known]
         else:
             mine = place
-        width = int(codes.max(initial=0)) + 1
-        counts.append(np.bincount(np.unique(mine * width + codes) // width, minlength=len(groups)).tolist())
+        counts.append(_count_pairs(mine, len(groups), codes))
     options = [pack.labels[field] for field in ("market", *fields)]
     cells = [[*group_of(code, options), *each] for code, *each in zip(groups.tolist(), *counts, strict=True)]
     return zlib.compress(orjson.dumps(cells), 1)
+
+
+def _count_pairs(groups: Whole, size: int, things: Whole) -> list[int]:
+    """Distinct things of each of so many groups."""
+    width = int(things.max(initial=0)) + 1
+    if size * width > _FEW_CELLS:
+        counts = np.bincount(distinct(groups * width + things) // width, minlength=size)
+    else:
+        there = np.zeros((size, width), dtype=bool)
+        there[groups, things] = True
+        counts = there.sum(axis=1)
+    found: list[int] = counts.tolist()
+    return found
 
 
 def load_counts(body: bytes) -> list[list[Any]]:
@@ -249,3 +267,22 @@ def group_of(key: int, options: Sequence[Sequence[Any]]) -> Group:
         key, place = divmod(key, max(len(labels), 1))
         found.append(labels[place])
     return tuple(reversed(found))
+
+
+def distinct(numbers: Whole) -> Whole:
+    """The distinct ones, ascending. numpy's own `unique` goes by a hash table, which is slower for so few."""
+    ordered = np.sort(numbers)
+    new = np.ones(len(ordered), dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    found: Whole = ordered[new]
+    return found
+
+
+def renumber(codes: Whole, size: int) -> tuple[Whole, Whole]:
+    """The distinct ones of codes below a size, ascending, and each code's place among them."""
+    if size > _FEW_CODES:
+        present = distinct(codes)
+        return present, np.searchsorted(present, codes)
+    there = np.zeros(size, dtype=bool)
+    there[codes] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[codes]

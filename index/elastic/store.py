@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import date
 from functools import partial
@@ -218,7 +219,10 @@ class ElasticStore:
 
         with self._writing():
             report = self._writer.write(_OBSERVATIONS, observations, watch)
-            self._counting.settle()
+            with ThreadPoolExecutor(1) as pool:  # the cluster's work and ours at once
+                shown = pool.submit(self._show_written)
+                self._counting.settle()
+                shown.result()
         return report
 
     def write_offer_days(self, days: Iterable[OfferDay]) -> WriteReport:

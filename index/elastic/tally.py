@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.content import sort_groups
-from index.elastic.packs import LISTS, Group, Pack, Whole, group_of, hash_of, mask_fine
+from index.elastic.packs import LISTS, Group, Pack, Whole, distinct, group_of, hash_of, mask_fine, renumber
 from index.store import Distinct, Filter
 
-_MOST_CODES = 10_000
-"""Codes up to which a flag for each is quicker than sorting."""
 _UP = 32
 _MOST_PAIRS = 4_000_000
 """Pairs of group and thing that are held before they are brought down to the distinct ones."""
@@ -86,11 +84,11 @@ class Tally:
             keys = keys * max(len(labels), 1) + values
             options.append(labels)
         things, hashes, known = self._identify(pack, rows)
-        present, keys = _renumber(keys, math.prod(max(len(labels), 1) for labels in options))
+        present, keys = renumber(keys, math.prod(max(len(labels), 1) for labels in options))
         groups = [group_of(key, options) for key in present.tolist()]
         keys, things = keys[known], things[known]
         if "crawl" in self._by:  # no other pack has anything to say about these groups
-            owners = _distinct(keys << _UP | things) >> _UP
+            owners = distinct(keys << _UP | things) >> _UP
             counts = np.bincount(owners, minlength=len(groups)).tolist()
             self._counts += sort_groups(list(zip(groups, counts, strict=True)))
             return
@@ -117,7 +115,7 @@ class Tally:
 
     def _fold(self) -> None:
         if self._pairs:
-            self._pairs = [_distinct(np.concatenate(self._pairs))]
+            self._pairs = [distinct(np.concatenate(self._pairs))]
             self._held = len(self._pairs[0])
 
     def result(self) -> list[tuple[Group, int]]:
@@ -130,25 +128,6 @@ class Tally:
             counts = np.bincount(self._pairs[0] >> _UP, minlength=len(self._numbers))
             found = list(zip(self._numbers, counts.tolist(), strict=True))
         return sort_groups(found)
-
-
-def _distinct(numbers: Whole) -> Whole:
-    """The distinct ones, ascending. numpy's own `unique` goes by a hash table, which is slower for so few."""
-    ordered = np.sort(numbers)
-    new = np.ones(len(ordered), dtype=bool)
-    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
-    found: Whole = ordered[new]
-    return found
-
-
-def _renumber(codes: Whole, size: int) -> tuple[Whole, Whole]:
-    """The distinct ones of codes below a size, ascending, and each code's place among them."""
-    if size > _MOST_CODES:
-        present = _distinct(codes)
-        return present, np.searchsorted(present, codes)
-    there = np.zeros(size, dtype=bool)
-    there[codes] = True
-    return np.flatnonzero(there), (np.cumsum(there) - 1)[codes]
 
 
 def _spread(rows: Whole, keys: Whole, codes: Whole, labels: Sequence[tuple[str, ...]]) -> tuple[
