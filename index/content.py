@@ -127,7 +127,10 @@ class Fold:
 
 def sort_groups(groups: list[tuple[tuple[str | None, ...], int]]) -> list[tuple[tuple[str | None, ...], int]]:
     """Groups by their values; a missing value comes first."""
-    return sorted(groups, key=lambda group: tuple((value is not None, value or "") for value in group[0]))
+    try:
+        return sorted(groups)
+    except TypeError:  # some value is missing where others are not
+        return sorted(groups, key=lambda group: tuple((value is not None, value or "") for value in group[0]))
 
 
 def check_page(limit: int, offset: int) -> None:

@@ -200,7 +200,7 @@ def dump_counts(pack: Pack, fields: Sequence[str]) -> bytes:
             mine = place
         counts.append(_count_pairs(mine, len(groups), codes))
     options = [pack.labels[field] for field in ("market", *fields)]
-    cells = [[*group_of(code, options), *each] for code, *each in zip(groups.tolist(), *counts, strict=True)]
+    cells = [[*group, *each] for group, *each in zip(groups_of(groups, options), *counts, strict=True)]
     return zlib.compress(orjson.dumps(cells), 1)
 
 
@@ -260,13 +260,13 @@ def agrees(pack: Pack, where: Filter, rows: int, marks: float) -> bool:
     return int(mask.sum()) == rows and float(pack.marks[mask].sum(dtype=np.uint64)) == marks
 
 
-def group_of(key: int, options: Sequence[Sequence[Any]]) -> Group:
-    """The labels behind a code of several fields together."""
-    found = []
+def groups_of(codes: Whole, options: Sequence[Sequence[Any]]) -> list[Group]:
+    """The labels behind codes of several fields together."""
+    columns: list[list[Any]] = []
     for labels in reversed(options):
-        key, place = divmod(key, max(len(labels), 1))
-        found.append(labels[place])
-    return tuple(reversed(found))
+        codes, places = np.divmod(codes, max(len(labels), 1))
+        columns.append([labels[place] for place in places.tolist()])
+    return list(zip(*reversed(columns), strict=True)) if columns else [()] * len(codes)
 
 
 def distinct(numbers: Whole) -> Whole:

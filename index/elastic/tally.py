@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.content import sort_groups
-from index.elastic.packs import LISTS, Group, Pack, Whole, distinct, group_of, hash_of, mask_fine, renumber
+from index.elastic.packs import LISTS, Group, Pack, Whole, distinct, groups_of, hash_of, mask_fine, renumber
 from index.store import Distinct, Filter
 
 _UP = 32
@@ -40,16 +40,17 @@ class Numbers:
     def of(self, hashes: Whole) -> Whole:
         """The numbers of distinct hashes."""
         places = np.searchsorted(self._hashes, hashes)
-        there = np.zeros(len(hashes), dtype=bool)
+        found = np.full(len(hashes), -1, dtype=np.int32)
         inside = np.flatnonzero(places < len(self._hashes))
-        there[inside] = self._hashes[places[inside]] == hashes[inside]
-        if not there.all():
-            new = np.sort(hashes[~there])
-            at = np.searchsorted(self._hashes, new)
-            fresh = np.arange(len(self._hashes), len(self._hashes) + len(new), dtype=np.int32)
-            self._hashes, self._numbers = np.insert(self._hashes, at, new), np.insert(self._numbers, at, fresh)
-            places = np.searchsorted(self._hashes, hashes)
-        return self._numbers[places]
+        inside = inside[self._hashes[places[inside]] == hashes[inside]]
+        found[inside] = self._numbers[places[inside]]
+        if len(inside) < len(hashes):
+            new = np.flatnonzero(found < 0)
+            new = new[np.argsort(hashes[new])]
+            found[new] = np.arange(len(self._hashes), len(self._hashes) + len(new), dtype=np.int32)
+            self._hashes = np.insert(self._hashes, places[new], hashes[new])
+            self._numbers = np.insert(self._numbers, places[new], found[new])
+        return found
 
 
 class Tally:
@@ -85,7 +86,7 @@ class Tally:
             options.append(labels)
         things, hashes, known = self._identify(pack, rows)
         present, keys = renumber(keys, math.prod(max(len(labels), 1) for labels in options))
-        groups = [group_of(key, options) for key in present.tolist()]
+        groups = groups_of(present, options)
         keys, things = keys[known], things[known]
         if "crawl" in self._by:  # no other pack has anything to say about these groups
             owners = distinct(keys << _UP | things) >> _UP
@@ -107,10 +108,10 @@ class Tally:
         vendors, markets = pack.labels["vendor"], pack.labels["market"]
         size = max(len(vendors), 1)
         pairs = (pack.codes["market"].astype(np.int64) * size + pack.codes["vendor"])[rows]
-        distinct, places = np.unique(pairs, return_inverse=True)
+        present, places = np.unique(pairs, return_inverse=True)
         hashes = np.array([
-            hash_of(markets[pair // size], vendors[pair % size] or "") for pair in distinct.tolist()], dtype=np.uint64)
-        known = np.array([vendors[pair % size] is not None for pair in distinct.tolist()], dtype=bool)
+            hash_of(markets[pair // size], vendors[pair % size] or "") for pair in present.tolist()], dtype=np.uint64)
+        known = np.array([vendors[pair % size] is not None for pair in present.tolist()], dtype=bool)
         return places.reshape(-1), hashes, known[places.reshape(-1)] if len(known) else np.zeros(0, dtype=bool)
 
     def _fold(self) -> None:

@@ -178,19 +178,27 @@ def count_sellers(
     size, position_of, owners = len(ask.buckets), ask.panel.position_of, Owners()
     vendors: dict[tuple[str, str | None], int] = {}
     cells, rows, amounts = array("q"), array("q"), array("d")
+
+    def place(crawl: str, values: tuple[str | None, ...]) -> tuple[int, str, int] | None:
+        """The cell that a crawl counts for, its market and the number of crawls that the cell averages over."""
+        number = numbers.get(names.of(values))
+        if number is None:
+            return None
+        cell = number * size + position_of[crawl]
+        status = statuses[cell]
+        market = owners.of(status).get(crawl) if status.reason is None else None
+        return None if market is None else (cell, market, len(status.used[market]))
+
     for crawls in _pieces(ask, statuses):
         where = ask.narrowed(crawl=crawls, first=None, last=None)
         sums: dict[tuple[int, int, int], int] = defaultdict(int)
-        for (crawl, *values, vendor), count in ask.store.count_distinct(where, ("crawl", *ask.fields, "vendor"), of):
-            number = numbers.get(names.of(tuple(values)))
-            if number is None or not count:
-                continue
-            cell = number * size + position_of[str(crawl)]
-            status = statuses[cell]
-            market = owners.of(status).get(str(crawl)) if status.reason is None else None
-            if market is not None:
-                seller = vendors.setdefault((market, vendor), len(vendors))
-                sums[cell, seller, len(status.used[market])] += count
+        before, found = None, None
+        for (*head, vendor), count in ask.store.count_distinct(where, ("crawl", *ask.fields, "vendor"), of):
+            if head != before:  # all sellers of a crawl and series come one after the other
+                before, found = head, place(str(head[0]), tuple(head[1:]))
+            if found is not None and count:
+                cell, market, averaged = found
+                sums[cell, vendors.setdefault((market, vendor), len(vendors)), averaged] += count
         for (cell, seller, averaged), count in sums.items():
             cells.append(cell)
             rows.append(seller)
