@@ -127,6 +127,7 @@ def build_crawl(index: str, crawl: Crawl) -> Document:
     return Document(index, crawl.id, crawl.id, orjson.dumps(source), "")
 
 
+_NAN = float("nan")
 _TIMES = {"observed_at": "at", "first_seen": "first_at", "last_seen": "last_at"}
 
 
@@ -135,15 +136,16 @@ def source_field(field: str, kind: FieldKind) -> str:
     return _TIMES[field] if kind == "time" else field
 
 
-def read_value(kind: FieldKind, value: Any) -> Any:
-    """A value of `_source` as `columns.build_column` takes it."""
+def read_values(kind: FieldKind, name: str, sources: Sequence[Body]) -> list[Any]:
+    """The values of a field of `_source`, as `columns.build_column` takes them."""
     if kind == "tuple":
-        return tuple(value) if value else ()
-    if kind == "number":
-        return float("nan") if value is None else value
+        return [tuple(source.get(name) or ()) for source in sources]
+    if kind == "number":  # what is missing is left out
+        return [source.get(name, _NAN) for source in sources]
     if kind == "spans":
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode() if value else None
-    return value
+        spans = [source.get(name) for source in sources]
+        return [orjson.dumps(each, option=orjson.OPT_SORT_KEYS).decode() if each else None for each in spans]
+    return [source.get(name) for source in sources]
 
 
 def read_record(record: RecordName, source: Body) -> Body:

@@ -288,8 +288,7 @@ class ElasticStore:
             ):
                 sources = [hit.get("_source", {}) for hit in hits]
                 yield {
-                    field: build_column(
-                        kinds[field], [docs.read_value(kinds[field], source.get(name)) for source in sources])
+                    field: build_column(kinds[field], docs.read_values(kinds[field], name, sources))
                     for field, name in names.items()}
 
     def scan_coded(self, where: Filter, fields: Sequence[str], version: str | None = None) -> Iterator[Coded] | None:
