@@ -129,8 +129,7 @@ class Normaliser:
         if (cyrillic and latin) or (len(word) >= 4 and not digits and self._twin(word, cyrillic)):
             found += (word.translate(TO_CYRILLIC), word.translate(TO_LATIN))
         if digits:
-            found += (word.translate(LEET), word.translate(LEET_L), word.translate(_RUSSIAN_LEET))
-            found.append(word.translate(_RUSSIAN_LEET_E))
+            found += [word.translate(leet) for leet in (LEET, LEET_L, _RUSSIAN_LEET, _RUSSIAN_LEET_E)]
             if cyrillic and latin:
                 found.append(word.translate(TO_LATIN).translate(LEET))
                 found.append(word.translate(TO_CYRILLIC).translate(_RUSSIAN_LEET))

@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 from extract.found import Found, FoundSubstance, found
 from extract.number_literals import tidy
 from extract.quantity_build import build_quantity, unit_named
-from extract.quantity_patterns import COUNT_FIRST
+from extract.quantity_patterns import COUNT_FIRST, YEAR
 from extract.terms import Match
 
 HUGE = 500
@@ -27,8 +27,7 @@ BY_PIECE = frozenset({
     "psilocybin", "cannabis-concentrate", "cannabis-edible", "amphetamine", "oxycodone", "hydrocodone", "codeine",
     "tramadol", "methadone", "buprenorphine", "inhalants", "methylphenidate", "lisdexamfetamine", "modafinil",
     "armodafinil", "phentermine", "morphine", "hydromorphone", "oxymorphone", "tapentadol", "dihydrocodeine",
-    "tilidine", "fentanyl", "nitazenes", "steroids", "ephedrine", "semi-synthetic-cannabinoids",
-    "dxm",
+    "tilidine", "fentanyl", "nitazenes", "steroids", "ephedrine", "semi-synthetic-cannabinoids", "dxm",
 })  # fmt: skip
 BY_VOLUME = frozenset({
     "ghb", "lysergamides", "codeine", "methadone", "cannabis-concentrate", "synthetic-cannabinoids", "steroids",
@@ -46,7 +45,6 @@ LARGEST_DOSE_MG = 800
 FARTHEST = 200
 """Code points from the beginning of a title to a name that it may count."""
 _SUM = re.compile(r"([0-9]+(?:[.,][0-9]+)?) ?[^\W\d_]{1,7} ?\+ ?([0-9]+(?:[.,][0-9]+)?) ?[^\W\d_]{1,7}")
-_YEAR = re.compile("20[0-4][0-9]")
 NEAR = 12
 """Code points between a name and an amount that belongs to it."""
 
@@ -126,7 +124,7 @@ def count_named(doc: Doc, substance: FoundSubstance, group: str) -> None:
     if any(one.unit not in {"mg", "ug"} for one in amounts) or len(amounts) > 1:
         return
     count = COUNT_FIRST.fullmatch(doc.text, 0, substance.start)
-    if count is None or int(count[1]) < 2 or _YEAR.fullmatch(count[1]):
+    if count is None or int(count[1]) < 2 or YEAR.fullmatch(count[1]):
         return
     pieces = build_quantity(Decimal(count[1]), unit_named("unit"), *count.span(1))
     if amounts:

@@ -53,6 +53,8 @@ NAMED_PIECES = re.compile(
 )
 """`50 Xanax bars`, `30 oxycodone tablets 30mg`: a count, one or two names, the form. Not what a number in a name of a
 chemical (`4 FA pills`), a time or a rating stands before."""
+YEAR = re.compile("20[0-4][0-9]")
+"""A number that is a year rather than a count."""
 COUNT_BEHIND = re.compile(rf"(?<!\w)(?:qty|quantity|{PIECES})[ \t\u00a0:]{{1,2}}$", re.IGNORECASE)
 """`tablets 10`, `qty 30`: what stands before a count at the end."""
 COUNT_LAST = re.compile(r"\s{0,3}(?:$|[|)\]])")

@@ -3,7 +3,6 @@ sums, ranges, lists, counts without a unit."""
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 
 from extract.found import FoundQuantity
@@ -39,6 +38,7 @@ from extract.quantity_patterns import (
     PLUS,
     STRENGTH_LEFT,
     STRENGTH_RIGHT,
+    YEAR,
 )
 
 _MAX_COUNT = 1_000_000
@@ -46,7 +46,6 @@ _MOST_NAMED = 10_000
 _LEAST_NAMED = 5
 _SPACES = frozenset({" ", "\u00a0"})
 _BLANKS = frozenset({" ", "\t", "\u00a0"})
-_YEAR = re.compile("20[0-4][0-9]")
 _COUNTABLE = frozenset({"mg", "ug", "ml"})
 """Units that say what one of a count holds."""
 _JOINED = frozenset({"unit", "bare", "xn"})
@@ -156,7 +155,7 @@ def _counts_before(text: str, tokens: list[Token], position: int) -> list[FoundQ
 
 def _named_pieces(text: str, token: Token) -> FoundQuantity | None:
     """`50 Xanax bars`, `gummies 10 pack`, `60mg Continus 56s`."""
-    if not 1 < token.value <= _MOST_NAMED or not _is_count(token.value) or _YEAR.fullmatch(token.literal):
+    if not 1 < token.value <= _MOST_NAMED or not _is_count(token.value) or YEAR.fullmatch(token.literal):
         return None
     behind, spaced = text[token.end : token.end + 2], text[token.end : token.end + 1] in _BLANKS
     named = COUNT_OF.match(text, token.end) if not _COUNTS.isdisjoint(behind) else None

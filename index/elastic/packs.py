@@ -198,13 +198,13 @@ def dump_counts(pack: Pack, fields: Sequence[str]) -> bytes:
             codes, mine = codes[known], place[known]
         else:
             mine = place
-        counts.append(_count_pairs(mine, len(groups), codes))
+        counts.append(count_pairs(mine, len(groups), codes))
     options = [pack.labels[field] for field in ("market", *fields)]
     cells = [[*group, *each] for group, *each in zip(groups_of(groups, options), *counts, strict=True)]
     return zlib.compress(orjson.dumps(cells), 1)
 
 
-def _count_pairs(groups: Whole, size: int, things: Whole) -> list[int]:
+def count_pairs(groups: Whole, size: int, things: Whole) -> list[int]:
     """Distinct things of each of so many groups."""
     width = int(things.max(initial=0)) + 1
     if size * width > _FEW_CELLS:

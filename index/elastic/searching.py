@@ -44,9 +44,9 @@ class Searching:
 
     def _ask(self, index: str, query: Query, where: Filter, limit: int, offset: int) -> list[Body]:
         asked, body = (query, where), build_search(query, where, limit, offset)
-        few = asked in self._known and self._known[asked] is None
         newest = self._known.get(asked)
         if newest is None:
+            few = asked in self._known
             # to count a few is quicker than to put in order what may be too many
             counted = self._search(index, body | {
                 "size": limit if few else 0, "terminate_after": _SEEN, "aggs": NEWEST_DAY})

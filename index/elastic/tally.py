@@ -11,7 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.content import sort_groups
-from index.elastic.packs import LISTS, Group, Pack, Whole, distinct, groups_of, hash_of, mask_fine, renumber
+from index.elastic.packs import (
+    LISTS,
+    Group,
+    Pack,
+    Whole,
+    count_pairs,
+    distinct,
+    groups_of,
+    hash_of,
+    mask_fine,
+    renumber,
+)
 from index.store import Distinct, Filter
 
 _UP = 32
@@ -89,8 +100,7 @@ class Tally:
         groups = groups_of(present, options)
         keys, things = keys[known], things[known]
         if "crawl" in self._by:  # no other pack has anything to say about these groups
-            owners = distinct(keys << _UP | things) >> _UP
-            counts = np.bincount(owners, minlength=len(groups)).tolist()
+            counts = count_pairs(keys, len(groups), things)
             self._counts += sort_groups(list(zip(groups, counts, strict=True)))
             return
         numbers = np.array(

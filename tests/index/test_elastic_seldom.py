@@ -54,7 +54,7 @@ def test_a_seldom_word_that_becomes_common(stores: tuple[ElasticStore, SqliteSto
     check(3)
     assert len(cluster.search("lilac", Filter())) == 12
     write(seen(41, range(50, 90), "lilac"))
-    check(60)  # beyond the point where the last days are tried anew
+    check(60)  # what is remembered of a search changes no answer
     assert cluster.search("lilac", Filter(), 1)[0].day == (START + timedelta(days=41)).date()
 
 
