@@ -36,6 +36,8 @@ STASH_SITE = frozenset({"quantity", "place"})
 MDMA_MG = (100, 400)
 """Least and most MDMA that ecstasy tablets are sold as (Trans European Drug Information alerts)."""
 _WORD = re.compile(r"[^\W\d_]+")
+_QUOTED = re.compile(r"[\"“][^\"“”\n]*[^\W\d_]+ [^\"“”\n]*[\"”]")
+"""More than one word in quotes."""
 FOODS = frozenset({
     "cheese", "cookies", "cookie", "cake", "pie", "gelato", "sherbet", "sherbert", "muffin", "cream", "butter", "mint",
     "mints", "blueberry", "strawberry", "blackberry", "raspberry", "banana", "mango", "papaya", "pineapple", "melon",
@@ -54,8 +56,8 @@ def _is_shop_pack(one: FoundQuantity) -> bool:
     return one.unit in {"g", "kg"} and low <= one.base_amount <= high and not one.base_amount % 5
 
 
-JOIN_REACH = 6
-"""Tokens between two names that a joiner can join: room for an amount."""
+JOIN_REACH = 8
+"""Tokens between two names that a joiner can join: room for a brand in quotes and an amount."""
 
 
 class Belief:
@@ -190,7 +192,9 @@ class Belief:
         if hit.term.type == "press" and not ours and not self._is_pressed:
             return False
         if ours or self._is_propped(hit):
-            return True
+            # what the title does not name, a description of it may only be praised with (`kief-caked`)
+            told = field != "description" or not self._title_names or hit.term.value in self._in_title
+            return told or self._amounts.near(hit)
         if field in self._telling:
             return field == "title" and self._joins_any(number)
         if field == "description":
@@ -246,9 +250,14 @@ class Belief:
         if left.first < 0 or right.first < 0 or right.first - left.last > JOIN_REACH:
             return False
         for at in range(left.last, right.first):  # noqa: SIM110  (a generator takes twice as long)
-            if word_at(self._doc, at) in JOINERS:
+            if word_at(self._doc, at) in JOINERS and not self._is_sum(at):
                 return True
         return False
+
+    def _is_sum(self, at: int) -> bool:
+        """`5+1g`: the plus joins two numbers."""
+        return word_at(self._doc, at) == "+" and word_at(self._doc, at - 1).isdigit() and word_at(
+            self._doc, at + 1).isdigit()
 
     def _is_alone(self, hit: Match) -> bool:
         """The field is little more than this word, or a strain between words that say nothing (`NEW! Easy Bud!
@@ -310,7 +319,8 @@ class Belief:
 
     @cached_property
     def _strangers(self) -> int:
-        """Words of four letters and more in the title that no table knows from drug listings."""
+        """Words of four letters and more in the title that no table knows from drug listings, but for those in quotes
+        (`Lush Kush "great mix"`)."""
         title, text, seen = self._field("title"), self._doc.text, found(self._doc)
         regions = seen.regions
         begins = {one.start for one in regions}
@@ -318,6 +328,7 @@ class Belief:
         named = {at for hit in matches(self._doc, "substance") for at in range(hit.first, hit.last)}
         count = 0
         doc = listing(self._doc)
+        quoted = [match.span() for match in _QUOTED.finditer(text, title.start, title.end)]
         for token in range(doc.count):
             start, end = doc.starts[token], doc.end(token)
             if start >= title.end:
@@ -328,6 +339,6 @@ class Belief:
                 continue
             # nor is the town that brackets explain: `Железногорск (Курская обл.)`
             explained = text[end : end + 2] == " (" and end + 2 in begins
-            known = any(first <= start < last for first, last in amounts)  # a unit or a currency
+            known = any(first <= start < last for first, last in (*amounts, *quoted))  # a unit or a currency
             count += not explained and not known and not any(one.start <= start < one.end for one in regions)
         return count

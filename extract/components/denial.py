@@ -67,6 +67,8 @@ class Denial:
         self._everyday: Set[int] = frozenset()
         """Tokens of the title that speak of everyday things."""
         self._media = False
+        self._elsewhere = self._doc.count
+        """The token of the description from which on other things are listed."""
         telling = [cue for cue in matches(doc, "cue") if cue.term.value != "drug"]
         if telling:
             self._sort(telling)
@@ -82,8 +84,10 @@ class Denial:
                     self._after[cue.first] = cue
                 else:
                     self._before.setdefault(cue.last, cue)  # a plain word says more than `either`
-            elif kind in {"no", "like"}:
+            elif kind in {"no", "like", "elsewhere"}:
                 self._before[cue.last] = cue
+                if kind == "elsewhere" and cue.field == "description":
+                    self._elsewhere = min(self._elsewhere, cue.first)
             elif kind == "after-no":
                 self._after[cue.first] = cue
             elif kind == "gift":
@@ -102,7 +106,9 @@ class Denial:
         """The names that are not denied. Denied is a name that a negation or comparison stands before with nothing but
         fillers and other names between, or right after; a by-word in a title that speaks of everyday things; any name
         in the title of a work, or where an everyday thing is named but no amount or price: `AMT transmission
-        repair`."""
+        repair`. Where the title names something, what a description lists as its seller's other goods is denied too."""
+        if self._elsewhere < self._doc.count and any(name.field == "title" for name in names):
+            names = [name for name in names if name.field != "description" or name.first < self._elsewhere]
         if not (self._before or self._after or self._everyday or self._media):  # most texts deny nothing
             return [name for name in names if name.term.strength != "weak" or not self._is_harmless(name, names)]
         ends = sorted(self._before)

@@ -8,6 +8,7 @@ cannabis; whether herb, resin or concentrate is said by the other words.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Set
 from pathlib import Path
 
 from spacy.language import Language
@@ -24,6 +25,8 @@ from extract.vocabulary import TABLES, Vocabulary, load_vocabulary
 READ = frozenset({"title", "description", "category"})
 FIELD_WEIGHT = {"title": 100.0, "description": 50.0, "category": 10.0}
 CANNABIS = ("cannabis-resin", "cannabis-concentrate", "cannabis-edible", "cannabis-seeds", "cannabis-herb")
+PRODUCT_FIELDS = ("title", "category", "description")
+"""Those that say what is made of the plant, the most trusted first."""
 SWEETENED = frozenset({"cannabis-concentrate", "cannabis-herb"})
 NAMESAKES = frozenset({"cookies", "candy", "candies", "chocolate", "space cake"})
 """Sweets that strains are named after."""
@@ -35,7 +38,7 @@ WHOLE_GROUPS = frozenset({"nitazenes", "synthetic-cannabinoids"})
 _new = tuple.__new__
 
 
-NOT_OF_LISTINGS = frozenset({"harmless", "media", "other", "service", "document", "equipment"})
+NOT_OF_LISTINGS = frozenset({"harmless", "media", "elsewhere", "other", "service", "document", "equipment"})
 """Cues and kinds whose words speak of something else than a drug."""
 
 
@@ -75,12 +78,13 @@ class SubstanceFinder:
             hits += [hit for hit in spaced if hit.field in READ]
             hits.sort(key=_start)
         if hits:
+            filed = {hit.term.value for hit in hits if hit.field == "category"}
             amounts = Amounts(doc, self._groups)
             denial = Denial(doc, self._fillers, amounts, self._words)
             hits = denial.leave(hits)
             hits = Belief(doc, hits, amounts, self._words, self._talk).believed() if hits else hits
             seen = found(doc)
-            seen.substances = self._weigh(self._merge_cannabis(doc, hits, amounts), denial, amounts)
+            seen.substances = self._weigh(self._merge_cannabis(doc, hits, amounts, filed), denial, amounts)
             if seen.substances:
                 main = seen.substances[0]
                 group = self._groups[main.id]
@@ -114,9 +118,10 @@ class SubstanceFinder:
         return kept
 
     @staticmethod
-    def _merge_cannabis(doc: Doc, hits: list[Match], amounts: Amounts) -> list[Match]:
+    def _merge_cannabis(doc: Doc, hits: list[Match], amounts: Amounts, filed: Set[str]) -> list[Match]:
         """`White Widow hash` is resin: strains and bare `cannabis` take the product that is named beside them, but for
-        one with an amount of its own (`Blue Dream 28g + 1g shatter`), and bare `THC` sweets are edibles."""
+        one with an amount of its own (`Blue Dream 28g + 1g shatter`), and bare `THC` sweets are edibles. `filed`: what
+        the category names."""
         if SWEETENED.isdisjoint([hit.term.value for hit in hits]):
             return hits
         sweets = [
@@ -132,12 +137,15 @@ class SubstanceFinder:
             ]
         if all(hit.term.strength == "strong" or hit.term.value != "cannabis-herb" for hit in hits):
             return hits
-        said = {hit.term.value for hit in hits if hit.term.strength != "class"}
+        said = {(hit.field, hit.term.value) for hit in hits if hit.term.strength != "class"}
         if all(one.base_unit == "unit" for one in found(doc).quantities) and any(
             one.term.value == "seeds" and one.field == "title" for one in matches(doc, "form")
         ):
-            said.add("cannabis-seeds")  # `Feminised Gorilla Zkittlez seeds`
-        product = next((value for value in CANNABIS if value in said), None)
+            said.add(("title", "cannabis-seeds"))  # `Feminised Gorilla Zkittlez seeds`
+        if len(filed) == 1:  # not `Cannabis & Hashish`
+            said |= {("category", one) for one in filed}
+        # the description last: it may praise a herb as `kief-caked`
+        product = next((one for field in PRODUCT_FIELDS for one in CANNABIS if (field, one) in said), None)
         if product is None and sweets and (
             all(hit.term.type != "strain" for hit in hits)
             or any(doc.text[one.start : one.end].lower() not in NAMESAKES for one in sweets)
