@@ -176,7 +176,7 @@ def test_by_words_still_name_the_drug_beside_an_amount(extractor: Extractor, tit
     [
         ("White Widow 14g + 2g shatter", "", ["cannabis-herb", "cannabis-concentrate"]),
         ("White Widow hash 14g", "", ["cannabis-resin"]), ("Feminised White Widow seeds 5 pack", "", ["cannabis-seeds"]),
-        ("Acetone and PMK oil 20L drum", "", ["pmk"]), ("DXM gelcaps 30mg 50 pcs", "", ["dxm"]),
+        ("Acetone and PMK oil 20L drum", "", ["acetone", "pmk"]), ("DXM gelcaps 30mg 50 pcs", "", ["dxm"]),
         ("Smooth & strong 3g", "Cannabis & Hashish > Concentrates", ["cannabis-concentrate"]),
         ("Smooth & strong 3g", "Cannabis & Hashish > Hash", ["cannabis-resin"]),
         ("Clean and strong 3g", "Stimulants > Cocaine", ["cocaine"]),
