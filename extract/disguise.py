@@ -21,6 +21,8 @@ LEET = str.maketrans("013457@$€!", "oieastaesi")
 LEET_L = str.maketrans("013457@$€!", "oleastaesl")
 _RUSSIAN_LEET = str.maketrans("0346@", "озчба")
 _RUSSIAN_LEET_E = str.maketrans("0346@", "оечба")
+_UKRAINIAN = str.maketrans("іїєґ", "ииег")
+"""Letters that Ukrainian (and in part Kazakh and Belarusian) has where a Russian name of a medicine has others."""
 _MARKS = re.compile("[\u0300-\u036f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _PLAIN = re.compile("[a-z]+|[а-я]+")
 ORDINARY = re.compile(
@@ -107,8 +109,11 @@ class Normaliser:
         plain = lower
         if _PLAIN.fullmatch(lower) is None:
             plain = _MARKS.sub("", unicodedata.normalize("NFKC", lower)).lower().replace("ё", "е")
-            if plain in self.words:
-                return self.words[plain]
+            for spelling in (plain, russian := plain.translate(_UKRAINIAN)):
+                if spelling in self.words:
+                    return self.words[spelling]
+            if russian != plain and (typo := self._typo(russian)) is not None:
+                return typo
         if plain is lower and _REPEATED.search(lower) is None and len(lower) > 3 and not self._has_twin(lower):
             return self._typo(plain)
         for candidate in self._candidates(plain):
