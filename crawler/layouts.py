@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from crawler.items import Offer, Page
@@ -11,6 +12,18 @@ from crawler.select import Compiled, Tree, compile_selector, parse_count, parse_
 _TEXT_FIELDS = ("listing", "title", "vendor", "ships_from", "description")
 _LIST_FIELDS = ("category", "ships_to", "ships_except", "shipping")
 _COUNT_FIELDS = ("feedback", "sold")
+_EXCEPT = re.compile(r"\W*\b(?:except(?:ing)?|excluding|but not|кроме)\b\W*", re.IGNORECASE)
+
+
+def split_exceptions(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(where it goes, where not) of destinations as written: 'Worldwide', 'except Australia', 'Norway'."""
+    for place, name in enumerate(names):
+        word = _EXCEPT.search(name)
+        if word is not None:
+            goes = filter(None, (*names[:place], name[: word.start()]))
+            not_there = (name[word.end() :], *names[place + 1 :])
+            return tuple(goes), tuple(each if "(" in each else each.rstrip(")") for each in not_there if each)
+    return names, ()
 
 
 class FieldsReader:

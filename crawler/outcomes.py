@@ -25,9 +25,15 @@ _MAINTENANCE = re.compile(
     r"|технически\w+ (?:работ|перерыв)|на обслуживании|ведутся работы|временно недоступ",
     re.IGNORECASE,
 )
+_LOGIN = re.compile(
+    r"logged out|session (?:has )?(?:expired|timed out)|(?:must|need to|have to) (?:be logged in|log ?in|sign in)\b"
+    r"|please (?:log ?in|sign in)\b|сессия (?:истекла|завершена)|войдите (?:в |снова|чтобы)"
+    r"|(?:необходимо|нужно) (?:войти|авторизоваться)",
+    re.IGNORECASE,
+)
 _WAIT = re.compile(
-    r"checking your browser|ddos|please wait|place in (?:the )?queue|you are in (?:a |the )?queue"
-    r"|redirected (?:shortly|in)|подождите|вы в очереди|ожидайте|проверка браузера",
+    r"checking your browser|ddos|please wait|(?:number|place|position) .{0,20}in (?:the )?queue"
+    r"|you are in (?:a |the )?queue|redirected (?:shortly|in)|подождите|вы в очереди|ожидайте|проверка браузера",
     re.IGNORECASE,
 )
 _CHALLENGE = re.compile(
@@ -41,11 +47,14 @@ _NOT_FOUND = re.compile(
     re.IGNORECASE,
 )
 _SERVER = re.compile(
-    r"\b50[0234]\b|internal server error|bad gateway|gateway time-?out|service unavailable|database error"
-    r"|ошибка сервера",
+    r"internal server error|bad gateway|gateway time-?out|service unavailable|too many requests|database error"
+    r"|database connection|ошибка сервера",
     re.IGNORECASE,
 )
+_SERVER_CODE = re.compile(r"\b50[0234]\b")
+"""Said of a heading only: elsewhere it is a number of milligrams."""
 _REFRESH = "//meta[translate(@http-equiv,'REFSH','refsh')='refresh']"
+_TAG = re.compile(rb"<[a-z!/]")
 _CAPTCHA_FIELD = (
     "//form//*[self::input or self::img or self::div][contains(translate(concat(@name,' ',@id,' ',@class,' ',@src,' ',"
     "@placeholder),'CAPTH','capth'),'captcha')]"
@@ -53,10 +62,15 @@ _CAPTCHA_FIELD = (
 
 
 def is_truncated(body: bytes, closing: str | None) -> bool:
-    """An HTML page that began and was cut off: <html> without `closing` near its end."""
+    """An HTML page that began and was cut off: <html> without `closing` near its end, or before text alone (what the
+    program that saved the page wrote behind it)."""
     if closing is None or b"<html" not in body[:4_000].lower():
         return False
-    return closing.lower().encode() not in body[-4_000:].lower()
+    end = closing.lower().encode()
+    if end in body[-4_000:].lower():
+        return False
+    _, found, behind = body.lower().rpartition(end)
+    return not found or _TAG.search(behind) is not None
 
 
 def _head_of(tree: Tree) -> str:
@@ -84,6 +98,8 @@ def generic_outcome(tree: Tree, status: int) -> tuple[PageOutcome, str]:
         return PageOutcome.SEIZED, "seizure notice"
     if tree.xpath("//input[translate(@type,'PASWORD','pasword')='password']"):
         return PageOutcome.LOGIN, "password field"
+    if _LOGIN.search(notice):
+        return PageOutcome.LOGIN, "session ended"
     if tree.xpath(_CAPTCHA_FIELD) or _CHALLENGE.search(f"{head} {notice}"):
         return PageOutcome.CHALLENGE, "challenge"
     if _WAIT.search(f"{head} {notice}") or (tree.xpath(_REFRESH) and len(text) < 300 and status < 400):
@@ -93,7 +109,7 @@ def generic_outcome(tree: Tree, status: int) -> tuple[PageOutcome, str]:
         return by_status, f"status {status}"
     if _MAINTENANCE.search(f"{head} {notice}"):
         return PageOutcome.MAINTENANCE, "maintenance notice"
-    if by_status is PageOutcome.SERVER_ERROR or _SERVER.search(head):
+    if by_status is PageOutcome.SERVER_ERROR or _SERVER_CODE.search(head) or _SERVER.search(f"{head} {notice}"):
         return PageOutcome.SERVER_ERROR, f"status {status}"
     if _NOT_FOUND.search(f"{head} {notice}"):
         return PageOutcome.NOT_FOUND, "not-found notice"

@@ -35,7 +35,7 @@ from urllib.parse import urldefrag, urljoin
 
 from config.errors import UsageError
 from crawler.items import Listing, Offer, Page, PageOutcome
-from crawler.layouts import DetailReader, FieldsReader, IndexReader
+from crawler.layouts import DetailReader, FieldsReader, IndexReader, split_exceptions
 from crawler.market import Market, list_markets, load_market, market_folder
 from crawler.outcomes import generic_outcome, is_truncated, outcome_of_status
 from crawler.select import Tree, compile_selector, parse_count, parse_html, text_of
@@ -246,6 +246,7 @@ class PageObject:
                 if not (block.otherwise and read):
                     read.extend(block.read(node, page, unread))
             offers = tuple(dict.fromkeys(read))
+        ships_to, not_there = split_exceptions(fields.every("ships_to", node, page, unread))
         listing = Listing(
             market=self.market.id,
             listing=ident,
@@ -256,8 +257,8 @@ class PageObject:
             category=fields.every("category", node, page, unread),
             vendor=fields.first("vendor", node, page, unread),
             ships_from=fields.first("ships_from", node, page, unread),
-            ships_to=fields.every("ships_to", node, page, unread),
-            ships_except=fields.every("ships_except", node, page, unread),
+            ships_to=ships_to,
+            ships_except=(*fields.every("ships_except", node, page, unread), *not_there),
             shipping=fields.every("shipping", node, page, unread),
             offers=offers,
             feedback=fields.count("feedback", node, page, unread),

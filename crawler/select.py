@@ -114,8 +114,9 @@ def parse_html(body: bytes, *, content_type: str = "", encoding: str | None = No
 
 def _as_utf8(body: bytes) -> bytes | None:
     """The body, if it is UTF-8 as it stands; b"" where nothing is in it."""
-    if b"\0" in body or body.startswith(codecs.BOM_UTF8):
+    if body.startswith(codecs.BOM_UTF8):
         return None
+    body = body.replace(b"\0", b"")
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:

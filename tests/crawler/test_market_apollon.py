@@ -80,6 +80,21 @@ def test_countries_that_are_excepted(reader: PageObject) -> None:
     assert listing.ships_except == ("France", "Malta")
 
 
+@pytest.mark.parametrize("title", ["Item #5, sencha", "Sold : 5 at a time", "Quantity : 7 bags"])
+def test_a_title_that_begins_like_a_label_gives_no_numbers(reader: PageObject, title: str) -> None:
+    text = swap(fixture_text("category"), "Gunpowder tea - 100 g", title)
+    listing = parse(reader, text).listings[1]
+    assert (listing.listing, listing.title, listing.sold, listing.offers[0].ready) == ("4712", title, 0, None)
+
+
+def test_a_vendor_without_feedback(reader: PageObject) -> None:
+    text = fixture_text("listing")
+    before = parse(reader, text).listings[0]
+    page = parse(reader, swap(text, "(99%)", "(-)"))
+    assert page.listings[0] == before.model_copy(update={"rating": None})
+    assert not page.unread
+
+
 def test_the_researcher_is_no_vendor_and_customers_are_not_read(reader: PageObject) -> None:
     for folder in ("listing", "listing_without_price", "vendor", "category"):
         seen = repr(parse(reader, fixture_text(folder)))

@@ -44,6 +44,8 @@ def test_price_and_quantity_come_back(roubles: int, weight: object, unit: str) -
     place = "Выдуманск (Сказочный край)"
     assert page.listings[0].offers == (Offer(price=price, quantity=f"{weight}{unit}", place=place),)
     assert not page.unread
+    tight = parse(swap(fixture_text("catalogue"), "3 690 руб / 2г", f"{price}/{weight}{unit}"))
+    assert tight.listings[0].offers == page.listings[0].offers
 
 
 def test_a_missing_price_is_counted_and_the_place_kept() -> None:
@@ -51,6 +53,16 @@ def test_a_missing_price_is_counted_and_the_place_kept() -> None:
     assert page.unread == {"offer.price": 3}
     assert page.listings[0].offers == (Offer(place="Выдуманск (Сказочный край)"),)
     assert page.listings[2].offers == ()
+
+
+def test_places_that_are_not_shown_are_no_place() -> None:
+    """Nor is the price then that of the one place that is."""
+    shown = "Выдуманск (Сказочный край)"
+    text = fixture_text("catalogue")
+    end = text.index("</li>", text.index("i_location")) + len("</li>")
+    for more in ("и ещё 5", "Еще 12 городов", "+3"):
+        listing = parse(f"{text[:end]}<li>{more}</li>{text[end:]}").listings[0]
+        assert listing.offers == (Offer(price="3 690 руб", quantity="2г"), Offer(place=shown))
 
 
 def test_a_catalogue_of_everything_has_no_category() -> None:

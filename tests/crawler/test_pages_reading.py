@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.items import Offer, Page, PageOutcome
+from crawler.layouts import split_exceptions
 from crawler.market import Market
 from crawler.pages import DetailLink, PageObject, ParsedPage
 from crawler.select import parse_count, parse_html, parse_real, text_of
@@ -121,6 +122,12 @@ PLAIN = "<html><head><title>{title}</title></head><body>{body}</body></html>"
         ("", 200, PageOutcome.TRUNCATED),
         ("<html><form><input type=Password></form></html>", 200, PageOutcome.LOGIN),
         ("<html><form><input type=password><img src=/captcha.png></form>", 200, PageOutcome.LOGIN),
+        (PLAIN.format(title="x", body="You have been logged out."), 200, PageOutcome.LOGIN),
+        (PLAIN.format(title="x", body="Your session has expired, <a href=/in>log in</a>"), 200, PageOutcome.LOGIN),
+        (PLAIN.format(title="x", body="You must be logged in to see this."), 200, PageOutcome.LOGIN),
+        (PLAIN.format(title="x", body="Сессия истекла. Войдите снова."), 200, PageOutcome.LOGIN),
+        (PLAIN.format(title="x", body="You are number 432 in the queue."), 200, PageOutcome.WAIT),
+        (PLAIN.format(title="DDoS", body="Or <a href=/in>click here</a> to login."), 200, PageOutcome.WAIT),
         (PLAIN.format(title="x", body="Are you a robot? Solve this."), 200, PageOutcome.CHALLENGE),
         (PLAIN.format(title="x", body="<form><img src='/captcha/1'><input></form>"), 403, PageOutcome.CHALLENGE),
         (PLAIN.format(title="DDoS protection", body="Checking your browser"), 503, PageOutcome.WAIT),
@@ -132,6 +139,8 @@ PLAIN = "<html><head><title>{title}</title></head><body>{body}</body></html>"
         (PLAIN.format(title="x", body="Товар не найден"), 200, PageOutcome.NOT_FOUND),
         (PLAIN.format(title="502 Bad Gateway", body="nginx"), 502, PageOutcome.SERVER_ERROR),
         (PLAIN.format(title="x", body="slow down"), 429, PageOutcome.SERVER_ERROR),
+        (PLAIN.format(title="x", body="502 Bad Gateway"), 200, PageOutcome.SERVER_ERROR),
+        (PLAIN.format(title="x", body="Tablets of 500 mg"), 200, PageOutcome.UNKNOWN_LAYOUT),
         (PLAIN.format(title="News", body="<p>Something else altogether.</p>"), 200, PageOutcome.UNKNOWN_LAYOUT),
         (ROWS, 500, PageOutcome.SERVER_ERROR),
     ],
@@ -146,6 +155,35 @@ def test_a_listing_that_speaks_of_captchas_stays_a_listing() -> None:
     page = "<html><article><h2>captcha 404 seized by</h2><div class=text>ddos</div></article></html>"
     parsed = read(page, "http://s.test/i/1")
     assert parsed.outcome is PageOutcome.LISTING
+
+
+def test_what_a_program_wrote_behind_a_page_does_not_cut_it_off() -> None:
+    behind = "[scraper] description: " + "words of the page again " * 300
+    assert read(ROWS + behind).listings == read(ROWS).listings
+    for rest in ("<p>", "<!-- "):  # the page says '</html>' somewhere in the middle
+        assert read(f"{ROWS}{rest}{behind}").outcome is PageOutcome.TRUNCATED
+
+
+def test_utf8_with_a_nul_in_it_is_utf8_whatever_it_declares() -> None:
+    page = "<html><meta charset=iso-8859-1><article><h2>Чай\0</h2><div class=text>х</div></article></html>"
+    assert read(page.encode(), "http://s.test/i/1").listings[0].title == "Чай"
+
+
+@pytest.mark.parametrize(
+    ("written", "goes", "not_there"),
+    [
+        (("Worldwide",), ("Worldwide",), ()),
+        (("Worldwide", "except Australia", "Norway"), ("Worldwide",), ("Australia", "Norway")),
+        (("Europe", "Worldwide (except Australia", "Norway)"), ("Europe", "Worldwide"), ("Australia", "Norway")),
+        (("World Wide excluding: Virgin Islands (U.S.)",), ("World Wide",), ("Virgin Islands (U.S.)",)),
+        (("весь мир, кроме России",), ("весь мир",), ("России",)),
+        (("Netherlands", "Antarctica(c)"), ("Netherlands", "Antarctica(c)"), ()),
+    ],
+)
+def test_exceptions_among_destinations(
+    written: tuple[str, ...], goes: tuple[str, ...], not_there: tuple[str, ...]
+) -> None:
+    assert split_exceptions(written) == (goes, not_there)
 
 
 def test_cyrillic_code_pages() -> None:

@@ -11,7 +11,7 @@ from crawler.pages import PageObject
 from crawler.paths import compile_path
 from crawler.select import Tree, lines_of, parse_count, squeeze, text_of
 
-_TIER = re.compile(r"([\d,. ]*\d)\s+(.+?)\s+or more:?")
+_TIER = re.compile(r"(.+) or more:?")
 _STOCK = re.compile(r"[\d,.]*\d")
 _WORLD = "Worldwide"
 _DATA = compile_path("//div[@class='product_data']")
@@ -55,7 +55,12 @@ class Pages(PageObject):
             elif tier is None:
                 offers.append(Offer(price=price.strip(), quantity=unit.strip() or None, ready=_stock(node, unread)))
             else:
-                offers.append(Offer(price=price.strip(), quantity=f"{tier.group(2)} ({tier.group(1)} or more)"))
+                # '5 112 g or more': where the number ends is known from the unit alone.
+                number = tier.group(1).removesuffix(unit).strip()
+                if parse_count(number) is None:
+                    unread["offer.quantity"] += 1
+                else:
+                    offers.append(Offer(price=price.strip(), quantity=f"{unit} ({number} or more)"))
         if not offers:
             unread["offer.price"] += 1
         return tuple(offers)
