@@ -94,6 +94,14 @@ def test_a_vendors_shop_or_a_search_has_no_category() -> None:
         assert {listing.category for listing in page.listings} == {()}
 
 
+def test_a_notice_to_all_is_no_heading() -> None:
+    text = fixture_text("category")
+    page = parse(swap(text, "<h2", "<h2>Withdrawals are slow today</h2><h2"))
+    before = parse(text)
+    assert (page.listings, page.scope, page.total) == (before.listings, before.scope, before.total)
+    assert page.scope is not None
+
+
 def test_customers_words_are_not_read() -> None:
     for folder in ("listing", "vendor"):
         text = fixture_text(folder)

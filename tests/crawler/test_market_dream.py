@@ -57,6 +57,15 @@ def test_ratings_that_are_not_shown_are_counted_too(reader: PageObject) -> None:
     assert parse(reader, text).listings[0].feedback == 1222
 
 
+def test_what_is_not_found(reader: PageObject) -> None:
+    text = swap(fixture_text("not_found"), "Listing not found", "Member not found")
+    assert parse(reader, text).outcome is PageOutcome.NOT_FOUND
+    text = fixture_text("listing")
+    title = parse(reader, text).listings[0].title
+    page = parse(reader, text.replace(title, "Listing not found"))
+    assert [listing.title for listing in page.listings] == ["Listing not found"]
+
+
 def test_customers_words_are_not_read(reader: PageObject) -> None:
     for folder in ("listing", "vendor"):
         text = fixture_text(folder)

@@ -64,6 +64,14 @@ def test_stock_in_words_is_unread() -> None:
     assert page.listings[0].offers[0].ready is None
 
 
+@pytest.mark.parametrize("label", ["Except", "Does not ship to", "Ships to, except"])
+def test_countries_that_are_excepted(label: str) -> None:
+    cells = f"<td><b>{label}</b></td><td>Norway, Virgin Islands (U.S.)</td></tr><tr><td><b>Ends In</b></td>"
+    listing = parse(swap(fixture_text("listing_bulk"), "<td><b>Ends In</b></td>", cells)).listings[0]
+    assert listing.ships_to == ("World Wide", "United States", "Antarctica(c)")
+    assert listing.ships_except == ("Norway", "Virgin Islands (U.S.)")
+
+
 def test_a_tier_however_its_quantity_is_written() -> None:
     offers = parse(swap(fixture_text("listing_bulk"), "From qty 10 to 49", "Qty 10-49")).listings[0].offers
     assert (offers[1].quantity, offers[1].price) == ("Qty 10-49", "USD 4.10")

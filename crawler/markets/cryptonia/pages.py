@@ -80,7 +80,8 @@ class Pages(PageObject):
 
 
 def _read_frame(root: Tree) -> _Frame:
-    named, _, rest = next((text_of(head) for head in root.iter("h2")), "").rpartition(" Products")
+    heads = (text_of(head) for head in root.iter("h2"))  # a notice to all may stand before it
+    named, _, rest = next((head for head in heads if " Products" in head), "").rpartition(" Products")
     known = (squeeze(link.text or "") for link in _CATEGORIES(root))
     boxes = {box.get("id").removeprefix("prod_"): box for box in _BOXES(root)}
     return _Frame(root, (named,) if not rest and named in known else (), boxes)
