@@ -94,6 +94,8 @@ def text_of(element: Tree) -> str:
 _PARSER = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True)
 """Made once, not for every page."""
 _PARSER.set_element_class_lookup(etree.ElementDefaultClassLookup(element=html.HtmlElement))  # one class, found in C
+_WHOLE = 4
+"""Whole characters beyond ASCII for each one cut in two: fewer, and the page is in another encoding."""
 _OTHER_CHARSET = re.compile(r"charset(?!\s*=\s*[\"']?utf-?8\b)", re.IGNORECASE)
 
 
@@ -101,7 +103,8 @@ def parse_html(body: bytes, *, content_type: str = "", encoding: str | None = No
     """The tree of a page; None where nothing is in it.
 
     Its encoding: BOM, header; UTF-8 where it is that beyond doubt, whatever it says itself (sites declare ISO-8859-1
-    and send UTF-8); <meta>; else `encoding`, UTF-8, cp1252 (the first that decodes).
+    and send UTF-8), but for characters that were cut in two; <meta>; else `encoding`, UTF-8, cp1252 (the first that
+    decodes).
     """
     utf8 = None if _OTHER_CHARSET.search(content_type) else _as_utf8(body)
     if utf8 is None:
@@ -113,14 +116,19 @@ def parse_html(body: bytes, *, content_type: str = "", encoding: str | None = No
 
 
 def _as_utf8(body: bytes) -> bytes | None:
-    """The body, if it is UTF-8 as it stands; b"" where nothing is in it."""
+    """The body, if it is UTF-8 as it stands; b"" where nothing is in it. Sites cut long titles by bytes: a character
+    cut in two is U+FFFD as long as whole ones are many times as many (in other encodings hardly one comes out whole).
+    """
     if body.startswith(codecs.BOM_UTF8):
         return None
     body = body.replace(b"\0", b"")
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
-        return None
+        text = body.decode("utf-8", "replace")
+        cut = text.count("\ufffd")
+        whole = len(text) - len(text.encode("ascii", "ignore")) - cut
+        return text.encode() if whole > _WHOLE * cut else None
     return b"" if not text or text.isspace() else body
 
 

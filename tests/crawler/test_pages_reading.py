@@ -186,6 +186,20 @@ def test_exceptions_among_destinations(
     assert split_exceptions(written) == (goes, not_there)
 
 
+def test_characters_cut_in_two_do_not_change_the_encoding() -> None:
+    page = "<html><meta charset=iso-8859-1><article><h2>Чай чёрн\xff</h2><div class=text>х</div></article></html>"
+    title = read(page.encode().replace("\xff".encode(), "ы".encode()[:1]), "http://s.test/i/1").listings[0].title
+    assert title == "Чай чёрн\ufffd"
+
+
+@given(st.text("абвгдеёжзийклмнопрстуфхцчшщъыьэюя АБВЁЖ№«»—", min_size=1), st.sampled_from(["cp1251", "koi8-r"]))
+def test_other_encodings_are_not_taken_for_utf8(words: str, encoding: str) -> None:
+    words = "".join(letter for letter in words if letter.encode(encoding, "ignore"))
+    page = f"<html><meta charset={encoding}><article><h2>Чай {words}</h2><div class=text>х</div></article></html>"
+    title = read(page.encode(encoding), "http://s.test/i/1").listings[0].title
+    assert title == " ".join(f"Чай {words}".split())
+
+
 def test_cyrillic_code_pages() -> None:
     page = "<html><meta charset=windows-1251><article><h2>Шишки</h2><div class=text>х</div></article></html>"
     assert read(page.encode("cp1251"), "http://s.test/i/1").listings[0].title == "Шишки"
