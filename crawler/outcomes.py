@@ -98,10 +98,10 @@ def generic_outcome(tree: Tree, status: int) -> tuple[PageOutcome, str]:
         return PageOutcome.SEIZED, "seizure notice"
     if tree.xpath("//input[translate(@type,'PASWORD','pasword')='password']"):
         return PageOutcome.LOGIN, "password field"
-    if _LOGIN.search(notice):
-        return PageOutcome.LOGIN, "session ended"
     if tree.xpath(_CAPTCHA_FIELD) or _CHALLENGE.search(f"{head} {notice}"):
         return PageOutcome.CHALLENGE, "challenge"
+    if status not in {404, 410} and _LOGIN.search(notice) and not _MAINTENANCE.search(notice):
+        return PageOutcome.LOGIN, "session ended"
     if _WAIT.search(f"{head} {notice}") or (tree.xpath(_REFRESH) and len(text) < 300 and status < 400):
         return PageOutcome.WAIT, "waiting page"
     by_status = outcome_of_status(status)

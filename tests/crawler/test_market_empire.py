@@ -58,6 +58,18 @@ def test_stock_as_a_number(written: str, ready: int) -> None:
     assert parse(text).listings[0].offers[0].ready == ready
 
 
+@pytest.mark.parametrize(
+    ("at_once", "left", "ready"),
+    [("12", "Unlimited", 12), ("Unlimited", "Unlimited", None), ("Unlimited", "40", 40), ("1,250", "Unlimited", 1250)],
+)
+def test_goods_that_are_sent_at_once(at_once: str, left: str, ready: int | None) -> None:
+    text = swap(fixture_text("listing_bulk"), "<b>Unlimited</b>", f"<b>{left}</b>")
+    level = '<span class="levelSet level-4">Vendor Level 4</span>'
+    page = parse(swap(text, level, f"{level}<br><i>{at_once} items available for auto-dispatch</i>"))
+    assert page.listings[0].offers[0].ready == ready
+    assert not page.unread
+
+
 def test_stock_in_words_is_unread() -> None:
     page = parse(swap(fixture_text("listing_bulk"), "<b>Unlimited</b>", "Sold out"))
     assert page.unread == {"offer.ready": 1}

@@ -126,6 +126,8 @@ PLAIN = "<html><head><title>{title}</title></head><body>{body}</body></html>"
         (PLAIN.format(title="x", body="Your session has expired, <a href=/in>log in</a>"), 200, PageOutcome.LOGIN),
         (PLAIN.format(title="x", body="You must be logged in to see this."), 200, PageOutcome.LOGIN),
         (PLAIN.format(title="x", body="Сессия истекла. Войдите снова."), 200, PageOutcome.LOGIN),
+        (PLAIN.format(title="x", body="Session expired. <form><input name=captcha></form>"), 200, PageOutcome.CHALLENGE),
+        (PLAIN.format(title="x", body="Down for maintenance, please log in later."), 200, PageOutcome.MAINTENANCE),
         (PLAIN.format(title="x", body="You are number 432 in the queue."), 200, PageOutcome.WAIT),
         (PLAIN.format(title="DDoS", body="Or <a href=/in>click here</a> to login."), 200, PageOutcome.WAIT),
         (PLAIN.format(title="x", body="Are you a robot? Solve this."), 200, PageOutcome.CHALLENGE),
