@@ -54,7 +54,6 @@ _SERVER = re.compile(
 _SERVER_CODE = re.compile(r"\b50[0234]\b")
 """Said of a heading only: elsewhere it is a number of milligrams."""
 _REFRESH = "//meta[translate(@http-equiv,'REFSH','refsh')='refresh']"
-_TAG = re.compile(rb"<[a-z!/]")
 _CAPTCHA_FIELD = (
     "//form//*[self::input or self::img or self::div][contains(translate(concat(@name,' ',@id,' ',@class,' ',@src,' ',"
     "@placeholder),'CAPTH','capth'),'captcha')]"
@@ -62,15 +61,15 @@ _CAPTCHA_FIELD = (
 
 
 def is_truncated(body: bytes, closing: str | None) -> bool:
-    """An HTML page that began and was cut off: <html> without `closing` near its end, or before text alone (what the
-    program that saved the page wrote behind it)."""
+    """An HTML page that began and was cut off: <html> without `closing` near its end, nor anywhere behind </body> (the
+    program that saved the page may have written much behind it)."""
     if closing is None or b"<html" not in body[:4_000].lower():
         return False
     end = closing.lower().encode()
     if end in body[-4_000:].lower():
         return False
-    _, found, behind = body.lower().rpartition(end)
-    return not found or _TAG.search(behind) is not None
+    before, _, _ = body.lower().rpartition(end)
+    return not before.rstrip().endswith(b"</body>")
 
 
 def _head_of(tree: Tree) -> str:

@@ -160,10 +160,11 @@ def test_a_listing_that_speaks_of_captchas_stays_a_listing() -> None:
 
 
 def test_what_a_program_wrote_behind_a_page_does_not_cut_it_off() -> None:
-    behind = "[scraper] description: " + "words of the page again " * 300
-    assert read(ROWS + behind).listings == read(ROWS).listings
-    for rest in ("<p>", "<!-- "):  # the page says '</html>' somewhere in the middle
-        assert read(f"{ROWS}{rest}{behind}").outcome is PageOutcome.TRUNCATED
+    behind = "[scraper] description: " + "words of the page <br> again " * 300
+    page = ROWS.replace("</html>", "</body>\n</HTML>")
+    assert read(page + behind).listings == read(ROWS).listings
+    # '</html>' somewhere in the middle of a page
+    assert read(ROWS + behind).outcome is PageOutcome.TRUNCATED
 
 
 def test_utf8_with_a_nul_in_it_is_utf8_whatever_it_declares() -> None:
