@@ -95,6 +95,18 @@ def test_a_vendor_without_feedback(reader: PageObject) -> None:
     assert not page.unread
 
 
+def test_a_featured_listing_that_others_lie_in_keeps_its_own(reader: PageObject) -> None:
+    """As where the tag that begins it is missing."""
+    text = fixture_text("home")
+    begin = text.index('<div style="display:inline-block')
+    end = text.index("</div>", begin) + len("</div>")
+    card = text[begin:end]
+    other = card.replace("4711", "4712").replace("Sencha, first flush", "Gunpowder tea")
+    page = parse(reader, text[:begin] + other + card[card.index(">") + 1 :] + text[end:])
+    seen = [(listing.listing, listing.title) for listing in page.listings]
+    assert seen == [("4711", "Sencha, first flush"), ("4712", "Gunpowder tea")]
+
+
 def test_the_researcher_is_no_vendor_and_customers_are_not_read(reader: PageObject) -> None:
     for folder in ("listing", "listing_without_price", "vendor", "category"):
         seen = repr(parse(reader, fixture_text(folder)))

@@ -102,6 +102,15 @@ def test_a_notice_to_all_is_no_heading() -> None:
     assert page.scope is not None
 
 
+def test_a_box_that_others_lie_in_keeps_its_shipping() -> None:
+    text = fixture_text("category").replace('<div id="prod_9001">', '<div id="prod_9001"><div>')
+    second = text.index('<div id="prod_9002">')
+    text = text[:second] + text[second:].replace("</select>", '<option value="102">Drone</option></select>', 1)
+    first, other = parse(text).listings
+    assert first.shipping == ("Parcel (20.00 USD)", "add on (0.00 USD)")
+    assert other.shipping == ("Drone",)
+
+
 def test_customers_words_are_not_read() -> None:
     for folder in ("listing", "vendor"):
         text = fixture_text(folder)

@@ -42,6 +42,12 @@ def test_a_title_that_begins_like_a_label_gives_no_numbers() -> None:
     assert (listing.title, listing.sold, listing.offers[0].ready) == (title, 2, 8)
 
 
+def test_a_row_that_others_lie_in_keeps_its_category() -> None:
+    """As where the tag that ends it is missing."""
+    page = parse(swap(fixture_text("search"), '</div></div><div class="col-1search">', '</div><div class="col-1search">'))
+    assert [listing.category for listing in page.listings] == [("Green", "Leaf"), ("Green",)]
+
+
 @pytest.mark.parametrize(
     ("written", "path"),
     [("Psychedelics / DMA / DOX", ("Psychedelics", "DMA / DOX")), ("DMA / DOX", ("DMA / DOX",))],

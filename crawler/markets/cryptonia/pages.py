@@ -90,7 +90,7 @@ def _read_frame(root: Tree) -> _Frame:
 def _with_box(listing: Listing, box: Tree) -> Listing:
     """Description and shipping methods, out of the box."""
     texts = box.xpath(".//div[@class='prod_buynow_desc']")
-    options = box.xpath(".//select[@name='shipping_method']/option[not(@value='0')]")
+    options = box.xpath("(.//select[@name='shipping_method'])[1]/option[not(@value='0')]")  # others, with a lost tag
     shipping = dict.fromkeys(filter(None, map(text_of, options)))
     description = lines_of(texts[0]) if texts else ""
     return listing.model_copy(update={"description": description, "shipping": tuple(shipping)})
