@@ -90,6 +90,13 @@ def test_countries_that_are_excepted(label: str) -> None:
     assert listing.ships_except == ("Norway", "Virgin Islands (U.S.)")
 
 
+def test_an_empty_description_is_not_unread() -> None:
+    text = fixture_text("listing_feedback_tab")
+    page = parse(swap(text, "Grown on a hill.", ""))
+    assert page.listings[0].description == ""
+    assert page.unread == parse(text).unread
+
+
 def test_a_tier_however_its_quantity_is_written() -> None:
     offers = parse(swap(fixture_text("listing_bulk"), "From qty 10 to 49", "Qty 10-49")).listings[0].offers
     assert (offers[1].quantity, offers[1].price) == ("Qty 10-49", "USD 4.10")
