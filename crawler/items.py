@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -17,6 +17,17 @@ class Record(BaseModel):
     """Base of every record: frozen, typed, closed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
+
+    @classmethod
+    def of_valid(cls, fields: dict[str, Any]) -> Self:
+        """The record as unpickling would make it, for who has every field's value out of records that were validated:
+        doing so again is dear."""
+        one = cls.__new__(cls)
+        one.__setstate__({
+            "__dict__": fields, "__pydantic_fields_set__": set(fields), "__pydantic_extra__": None,
+            "__pydantic_private__": None,
+        })  # fmt: skip
+        return one
 
 
 def _to_utc(moment: datetime) -> datetime:

@@ -17,33 +17,40 @@ Rules, per offer, over its sightings in the order of time (DESIGN.md, "What the 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from config.errors import StoreError
-from extract.observation import Flag
+from extract.observation import Flag, Kind, Stash
 from index.content import EPOCH
 from index.offer_day import OfferDay
 from index.store import Filter, Store
 
 LONG_GAP_HOURS = 24.0
 
+_SEEN = ("offer", "day", "observed_at", "ready", "feedback")
+_PRICE = ("flags", "currency", "unit_price", "unit_price_usd", "amount", "amount_usd")
 _STEADY = (
     "listing", "vendor", "kind", "substance", "group", "form", "quantity", "unit", "region", "stash", "ships_from",
     "ships_to",
 )
-_MOVING = (
-    "offer", "day", "observed_at", "ready", "feedback", "flags", "currency", "unit_price", "unit_price_usd", "amount",
-    "amount_usd",
+_SCANNED = (*_SEEN, *_PRICE, *_STEADY)
+_DERIVED = (
+    "market", "version", "offer", "day", "sightings", "first_seen", "last_seen", "first_ready", "last_ready",
+    "lowest_ready", "falls", "reversed", "long_falls", "exposure_hours", "open_fall", "feedback", *_STEADY, "flags",
+    "currency", "unit_price", "unit_price_usd", "price_low", "price_low_usd",
 )
+_WHOLE = frozenset({"ready", "feedback", "unit_price", "unit_price_usd", "amount", "amount_usd"})
+_ENUMS: dict[str, dict[str | None, Any]] = {
+    "kind": {str(kind): kind for kind in Kind}, "stash": {None: None, **{str(stash): stash for stash in Stash}}}
 _Price = tuple[tuple[str, ...], str | None, int | None, int | None, int | None, int | None]
-"""flags, currency, unit price, the same in USD, price of the package, the same in USD."""
+"""Values of `_PRICE`: of a day `amount` and `amount_usd` are those of the lowest price."""
+_UNPRICED = (None, None, None, None)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Chain:
     """What the next sighting of an offer is compared with."""
 
@@ -52,7 +59,7 @@ class _Chain:
     open_fall: int = 0
 
 
-@dataclass
+@dataclass(slots=True)
 class _Day:
     """One offer-day in the making. Times in Unix seconds."""
 
@@ -60,8 +67,8 @@ class _Day:
     day: str
     first_seen: float
     last_seen: float = 0.0
-    sightings: int = 0
     ready: list[int | None] = field(default_factory=list)
+    """Of each sighting."""
     falls: int = 0
     put_back: int = 0
     long_falls: int = 0
@@ -72,23 +79,19 @@ class _Day:
 
     def add(self, chain: _Chain, seen: float, ready: int | None) -> None:
         """Takes the next sighting and moves the chain on."""
-        gap = 0.0 if chain.seen is None else (seen - chain.seen) / 3600
-        self.exposure += min(gap, LONG_GAP_HOURS)
         fall = 0
-        if ready is not None and chain.ready is not None:
-            fall = max(chain.ready - ready, 0)
-            self.falls += fall
-            self.put_back += min(max(ready - chain.ready, 0), chain.open_fall)
-            if gap > LONG_GAP_HOURS:
-                self.long_falls += fall
+        if chain.seen is not None:
+            gap = (seen - chain.seen) / 3600
+            self.exposure += min(gap, LONG_GAP_HOURS)
+            if ready is not None and chain.ready is not None:
+                fall = max(chain.ready - ready, 0)
+                self.falls += fall
+                self.put_back += min(max(ready - chain.ready, 0), chain.open_fall)
+                if gap > LONG_GAP_HOURS:
+                    self.long_falls += fall
         chain.seen, chain.ready, chain.open_fall = seen, ready, fall
         self.last_seen = seen
-        self.sightings += 1
         self.ready.append(ready)
-
-
-def _whole(number: float) -> int | None:
-    return None if math.isnan(number) else int(number)
 
 
 def _median(values: Sequence[int]) -> int | None:
@@ -99,34 +102,47 @@ def _median(values: Sequence[int]) -> int | None:
     return (low + high + 1) // 2
 
 
-def _prices(prices: list[_Price]) -> dict[str, Any]:
+def _price(prices: list[_Price]) -> _Price:
+    """The day's, of those of its sightings."""
     trusted = [price for price in prices if not price[0]]
+    if len(trusted) == 1:
+        return trusted[0]
     used = trusted or prices
     if not used:
-        return {}
+        return (), None, None, None, None, None
     currency = used[-1][1]
     same = [price for price in used if price[1] == currency]
     flagged = {name for price in used for name in price[0]}
-    return {
-        "currency": currency,
-        "unit_price": _median([price[2] for price in same if price[2] is not None]),
-        "unit_price_usd": _median([price[3] for price in used if price[3] is not None]),
-        "price_low": min((price[4] for price in same if price[4] is not None), default=None),
-        "price_low_usd": min((price[5] for price in used if price[5] is not None), default=None),
-        "flags": tuple(flag for flag in Flag if flag in flagged),
-    }
+    return (
+        tuple(flag for flag in Flag if flag in flagged), currency,
+        _median([price[2] for price in same if price[2] is not None]),
+        _median([price[3] for price in used if price[3] is not None]),
+        min((price[4] for price in same if price[4] is not None), default=None),
+        min((price[5] for price in used if price[5] is not None), default=None))
+
+
+def _moment(seen: float) -> datetime:
+    return EPOCH + timedelta(microseconds=round(seen * 1e6))
 
 
 def _build(day: _Day, chain: _Chain, market: str, version: str) -> OfferDay:
-    stated = [ready for ready in day.ready if ready is not None]
-    return OfferDay(
-        market=market, version=version, offer=day.offer, day=date.fromisoformat(day.day), sightings=day.sightings,
-        first_seen=EPOCH + timedelta(microseconds=round(day.first_seen * 1e6)),
-        last_seen=EPOCH + timedelta(microseconds=round(day.last_seen * 1e6)),
-        first_ready=day.ready[0], last_ready=day.ready[-1], lowest_ready=min(stated, default=None),
-        falls=day.falls, reversed=day.put_back, long_falls=day.long_falls, exposure_hours=round(day.exposure, 6),
-        open_fall=chain.open_fall, feedback=day.feedback, **dict(zip(_STEADY, day.steady, strict=True)),
-        **_prices(day.prices))
+    first = _moment(day.first_seen)
+    # not validated: every value comes from observations that were, and doing so again takes as long as all else here
+    return OfferDay.of_valid(dict(zip(_DERIVED, (
+        market, version, day.offer, date.fromisoformat(day.day), len(day.ready), first,
+        first if day.last_seen == day.first_seen else _moment(day.last_seen), day.ready[0], day.ready[-1],
+        min((ready for ready in day.ready if ready is not None), default=None), day.falls, day.put_back,
+        day.long_falls, round(day.exposure, 6), chain.open_fall, day.feedback, *day.steady, *_price(day.prices),
+    ), strict=True)))
+
+
+def _column(name: str, values: list[Any]) -> list[Any]:
+    """A scanned column as the fields of a record are."""
+    if name in _WHOLE:
+        return [None if value != value else int(value) for value in values]  # noqa: PLR0124 - only NaN differs
+    if name == "quantity":
+        return [None if value != value else value for value in values]  # noqa: PLR0124
+    return [_ENUMS[name][value] for value in values] if name in _ENUMS else values
 
 
 def iter_offer_days(store: Store, market: str, version: str, since: date) -> Iterator[OfferDay]:
@@ -135,29 +151,25 @@ def iter_offer_days(store: Store, market: str, version: str, since: date) -> Ite
         last.offer: _Chain((last.last_seen - EPOCH) / timedelta(seconds=1), last.last_ready, last.open_fall)
         for last in store.last_offer_days(market, since, version)}
     chain, day = _Chain(), None
-    for batch in store.scan("observation", Filter(market=(market,), first=since), (*_MOVING, *_STEADY), version):
-        moving = zip(*(batch[name].tolist() for name in _MOVING), strict=True)
-        steady = zip(*(_without_nan(batch[name].tolist()) for name in _STEADY), strict=True)
-        for (offer, iso, seen, ready_at, feedback, flags, *price), rest in zip(moving, steady, strict=True):
+    for batch in store.scan("observation", Filter(market=(market,), first=since), _SCANNED, version):
+        seen_as, prices, steadies = (
+            zip(*(_column(name, batch[name].tolist()) for name in names), strict=True)
+            for names in (_SEEN, _PRICE, _STEADY))
+        for (offer, iso, seen, ready, feedback), price, steady in zip(seen_as, prices, steadies, strict=True):
             if day is None or day.day != iso or day.offer != offer:
                 if day is not None:
                     yield _build(day, chain, market, version)
                 if day is None or day.offer != offer:
                     chain = chains.pop(offer, _Chain())
                 day = _Day(offer, iso, seen)
-            day.add(chain, seen, _whole(ready_at))
-            day.steady = rest
-            day.feedback = day.feedback if math.isnan(feedback) else int(feedback)
-            currency, *amounts = price
-            numbers = [_whole(amount) for amount in amounts]
-            if any(number is not None for number in numbers):
-                day.prices.append((flags, currency, numbers[0], numbers[1], numbers[2], numbers[3]))
+            day.add(chain, seen, ready)
+            day.steady = steady
+            if feedback is not None:
+                day.feedback = feedback
+            if price[2:] != _UNPRICED:
+                day.prices.append(price)
     if day is not None:
         yield _build(day, chain, market, version)
-
-
-def _without_nan(values: list[Any]) -> list[Any]:
-    return [None if value != value else value for value in values]  # noqa: PLR0124 - only NaN differs from itself
 
 
 def derive_offer_days(store: Store, market: str, version: str, since: date) -> int:

@@ -163,17 +163,7 @@ def _pack(part: Part) -> Packed:
 
 def _unpack(packed: Packed) -> Part:
     work, fields, unknown, listings, last, failed = packed
-    return Part(work, [_restore(one) for one in fields], unknown, listings, last, failed)
-
-
-def _restore(fields: dict[str, Any]) -> Observation:
-    """The record as unpickling would make it: it was validated where it was made, and doing so again is dear."""
-    one = Observation.__new__(Observation)
-    one.__setstate__({
-        "__dict__": fields, "__pydantic_fields_set__": set(fields), "__pydantic_extra__": None,
-        "__pydantic_private__": None,
-    })  # fmt: skip
-    return one
+    return Part(work, [Observation.of_valid(one) for one in fields], unknown, listings, last, failed)
 
 
 def _serve(connection: Connection, settings: Settings, version: str) -> None:
