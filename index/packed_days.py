@@ -44,9 +44,8 @@ class Packing:
         self._parts: dict[str, list[dict[str, NDArray[Any]]]] = defaultdict(list)
         self.rows = 0
 
-    @property
-    def periods(self) -> list[str]:
-        return sorted(self._parts)
+    def __contains__(self, period: str) -> bool:
+        return period in self._parts
 
     def add(self, columns: Mapping[str, Sequence[Any]]) -> None:
         """Rows by column: days as ISO text, lists as JSON or None."""

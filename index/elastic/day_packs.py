@@ -152,7 +152,7 @@ class DayPacks:
         for name in names:
             period = _parse(name)[0]
             made = None
-            if packing is not None and period in packing.periods:
+            if packing is not None and period in packing:
                 made = _stored(packing.build(period))
             if made is None or made.weight != weights[name]:
                 made = self._make(version, name)

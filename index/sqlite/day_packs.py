@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
 
 from index.packed_days import COLUMNS, Bodies, Packing, is_packed, wanted_columns
 from index.store import Filter
@@ -18,6 +20,8 @@ PERIODS_AT_ONCE = 6
 """Periods whose columns are held at once while packing."""
 HEALED = 4
 """Periods of other markets packed besides a market's own: an unpacked file heals by itself."""
+MOST_HELD = 200_000
+"""Rows being written that are kept for their packs: some 40 MB. Of more than that packs are made from the table."""
 _FETCH = 20_000
 
 TABLES = """
@@ -60,13 +64,50 @@ def drop_stale(connection: sqlite3.Connection) -> None:
         "ON p.version = s.version AND p.market = s.market AND p.period = s.period)")
 
 
+class WholePeriods:
+    """A market's offer-days from a day on while they are written: periods that are all among them are packed without
+    being read again. Given up where they are too many."""
+
+    def __init__(self, connection: sqlite3.Connection, version: str, market: str, first: date) -> None:
+        """Before the first of them is written."""
+        self._version, self._market = version, market
+        self._packing: Packing | None = Packing()
+        period = first.isoformat()[:9]
+        begun = (first - timedelta(days=1)).isoformat()[:9] == period and any(
+            connection.execute(
+                f"SELECT 1 FROM {table} WHERE version = ? AND market = ? AND period = ? LIMIT 1",  # noqa: S608
+                (version, market, period)).fetchone()
+            for table in ("day_packs", "stale_days"))
+        self._begun = period if begun else None
+        """The period that may have earlier days."""
+
+    def add(self, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Offer-days as the table holds them, by column."""
+        if self._packing is not None:
+            self._packing.add(columns)
+            if self._packing.rows > MOST_HELD:
+                self._packing = None
+
+    def pack(self, connection: sqlite3.Connection) -> None:
+        """Packs those of them that changed, inside the caller's transaction."""
+        if self._packing is not None:
+            for period in _stale(connection, self._version, self._market):
+                if period in self._packing and period != self._begun:
+                    _store(connection, self._version, self._market, period, self._packing.build(period))
+
+
 def pack_market(connection: sqlite3.Connection, version: str, market: str) -> int:
     """Packs the stale periods of a market, inside the caller's transaction; returns how many."""
-    periods = [period for (period,) in connection.execute(
-        "SELECT period FROM stale_days WHERE version = ? AND market = ? ORDER BY period", (version, market))]
+    periods = _stale(connection, version, market)
     for start in range(0, len(periods), PERIODS_AT_ONCE):
         _pack(connection, version, market, periods[start : start + PERIODS_AT_ONCE])
     return len(periods)
+
+
+def _stale(connection: sqlite3.Connection, version: str, market: str, most: int = -1) -> list[str]:
+    return [period for (period,) in connection.execute(
+        "SELECT period FROM stale_days WHERE version = ? AND market = ? ORDER BY period LIMIT ?",
+        (version, market, most))]
 
 
 def pack_some(connection: sqlite3.Connection, most: int = HEALED) -> int:
@@ -75,9 +116,7 @@ def pack_some(connection: sqlite3.Connection, most: int = HEALED) -> int:
     if first is None:
         return 0
     version, market = first
-    periods = [period for (period,) in connection.execute(
-        "SELECT period FROM stale_days WHERE version = ? AND market = ? ORDER BY period LIMIT ?",
-        (version, market, most))]
+    periods = _stale(connection, version, market, most)
     _pack(connection, version, market, periods)
     return len(periods)
 
@@ -97,16 +136,19 @@ def _pack(connection: sqlite3.Connection, version: str, market: str, periods: Se
     packing = Packing()
     while rows := cursor.fetchmany(_FETCH):
         packing.add(dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)))
-    filled = set(packing.periods)
     for period in periods:
-        connection.execute(
-            "DELETE FROM day_packs WHERE version = ? AND market = ? AND period = ?", (version, market, period))
-        if period in filled:
-            connection.executemany(
-                "INSERT INTO day_packs (version, market, period, field, body) VALUES (?, ?, ?, ?, ?)",
-                [(version, market, period, name, body) for name, body in packing.build(period).items()])
-        connection.execute(
-            "DELETE FROM stale_days WHERE version = ? AND market = ? AND period = ?", (version, market, period))
+        _store(connection, version, market, period, packing.build(period) if period in packing else {})
+
+
+def _store(connection: sqlite3.Connection, version: str, market: str, period: str, bodies: Bodies) -> None:
+    """The pack of a period as it is now (no columns: none), which is no longer stale."""
+    connection.execute(
+        "DELETE FROM day_packs WHERE version = ? AND market = ? AND period = ?", (version, market, period))
+    connection.executemany(
+        "INSERT INTO day_packs (version, market, period, field, body) VALUES (?, ?, ?, ?, ?)",
+        [(version, market, period, name, body) for name, body in bodies.items()])
+    connection.execute(
+        "DELETE FROM stale_days WHERE version = ? AND market = ? AND period = ?", (version, market, period))
 
 
 # reading

@@ -18,10 +18,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from index.offer_day import OfferDay
-
 Combination = tuple[int, str | None, str | None, str, str, str | None, int]
 """Ordinal of the week's Monday, substance, region, kind, unit, currency, flagged."""
+PRICED = ("day", "substance", "region", "kind", "unit", "currency", "flags", "unit_price_usd", "unit_price")
+Priced = tuple[str, str | None, str | None, str, str | None, str | None, str | None, int | None, int | None]
+"""`PRICED` of an offer-day, as the table holds it."""
 Prices = tuple[NDArray[np.int64], NDArray[np.int8]]
 """Ascending, and the weekday of each (0: Monday)."""
 
@@ -51,27 +52,19 @@ class PriceCells:
     def __init__(self) -> None:
         self.cells: dict[Combination, _Cell] = defaultdict(_Cell)
 
-    def add(
-        self, iso: str, substance: str | None, region: str | None, kind: str, unit: str | None, currency: str | None,
-        flagged: bool, usd: int | None, quoted: int | None,
-    ) -> None:
-        """One offer-day; what has no unit or no price is passed over."""
-        if unit is None or (usd is None and quoted is None):
-            return
-        week, weekday = week_of(iso)
-        cell = self.cells[week, substance, region, kind, unit, currency, int(flagged)]
-        if usd is not None:
-            cell.usd.append(usd)
-            cell.usd_days.append(weekday)
-        if quoted is not None:
-            cell.quoted.append(quoted)
-            cell.quoted_days.append(weekday)
-
-    def add_days(self, days: Iterable[OfferDay]) -> None:
-        for day in days:
-            self.add(
-                day.day.isoformat(), day.substance, day.region, str(day.kind), day.unit, day.currency, bool(day.flags),
-                day.unit_price_usd, day.unit_price)
+    def add(self, days: Iterable[Priced]) -> None:
+        """Takes offer-days; those without a unit or a price are passed over."""
+        for iso, substance, region, kind, unit, currency, flags, usd, quoted in days:
+            if unit is None or (usd is None and quoted is None):
+                continue
+            week, weekday = week_of(iso)
+            cell = self.cells[week, substance, region, kind, unit, currency, int(flags is not None)]
+            if usd is not None:
+                cell.usd.append(usd)
+                cell.usd_days.append(weekday)
+            if quoted is not None:
+                cell.quoted.append(quoted)
+                cell.quoted_days.append(weekday)
 
     def drop_week(self, week: int) -> None:
         for combination in [each for each in self.cells if each[0] == week]:
@@ -162,14 +155,12 @@ def waiting(connection: sqlite3.Connection, version: str | None = None) -> dict[
     return dict(found)
 
 
-def iter_rows(
-    connection: sqlite3.Connection, version: str, market: str, weeks: set[int]
-) -> Iterator[tuple[str, str | None, str | None, str, str | None, str | None, bool, int | None, int | None]]:
+def iter_rows(connection: sqlite3.Connection, version: str, market: str, weeks: set[int]) -> Iterator[Priced]:
     """What `PriceCells.add` takes, of the offer-days of some weeks of a market."""
     first, last = date.fromordinal(min(weeks)), date.fromordinal(max(weeks) + 6)
     for row in connection.execute(
-        "SELECT day, substance, region, kind, unit, currency, flags IS NOT NULL, unit_price_usd, unit_price "
-        "FROM offer_days WHERE version = ? AND market = ? AND day >= ? AND day <= ? AND unit IS NOT NULL",
+        f"SELECT {', '.join(PRICED)} FROM offer_days "  # noqa: S608 - our own words
+        "WHERE version = ? AND market = ? AND day >= ? AND day <= ? AND unit IS NOT NULL",
         (version, market, first.isoformat(), last.isoformat()),
     ):
         if week_of(row[0])[0] in weeks:
@@ -182,8 +173,7 @@ def pack_waiting(connection: sqlite3.Connection, version: str, market: str) -> i
     if not weeks:
         return 0
     cells = PriceCells()
-    for row in iter_rows(connection, version, market, weeks):
-        cells.add(*row)
+    cells.add(iter_rows(connection, version, market, weeks))
     _store(connection, version, market, cells)
     connection.execute("DELETE FROM unpriced WHERE version = ? AND market = ?", (version, market))
     return len(weeks)

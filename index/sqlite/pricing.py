@@ -79,8 +79,7 @@ def quantiles(
         if where.market and market not in where.market:
             continue
         cells = PriceCells()
-        for row in iter_rows(connection, version, market, weeks):
-            cells.add(*row)
+        cells.add(iter_rows(connection, version, market, weeks))
         for (week, substance, region, kind, unit, currency, doubtful), cell in cells.cells.items():
             if (with_flagged or not doubtful) and _fits(where, substance, region, kind):
                 run, days = (cell.usd, cell.usd_days) if column == "usd" else (cell.quoted, cell.quoted_days)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from enum import Enum
 from functools import lru_cache
@@ -70,18 +70,18 @@ def plain(value: Any) -> Any:
 
 
 _day_values = itemgetter(*OFFER_DAY_FIELDS)
-_PLACES = tuple(
-    (OFFER_DAY_FIELDS.index(name), turn) for name, turn in (
-        ("day", date.isoformat), ("kind", str), ("stash", lambda stash: None if stash is None else str(stash)),
-        ("ships_from", pack), ("ships_to", pack), ("flags", pack), ("first_seen", micros), ("last_seen", micros)))
+_TURNS: dict[str, Callable[[Any], Any]] = {
+    "day": date.isoformat, "kind": str, "stash": lambda stash: None if stash is None else str(stash),
+    "ships_from": pack, "ships_to": pack, "flags": pack, "first_seen": micros, "last_seen": micros}
 
 
-def offer_day_row(day: OfferDay) -> Row:
-    """Values in the order of OFFER_DAY_FIELDS."""
-    values = list(_day_values(day.__dict__))
-    for place, turn in _PLACES:
-        values[place] = turn(values[place])
-    return tuple(values)
+def offer_day_columns(days: Sequence[OfferDay]) -> dict[str, tuple[Any, ...]]:
+    """What the table holds of offer-days (at least one), by field in the order of OFFER_DAY_FIELDS."""
+    rows = [_day_values(day.__dict__) for day in days]
+    columns = dict(zip(OFFER_DAY_FIELDS, zip(*rows, strict=True), strict=True))
+    for name, turn in _TURNS.items():
+        columns[name] = tuple(map(turn, columns[name]))
+    return columns
 
 
 def build_offer_day(row: Row) -> OfferDay:

@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from config.collection import no_collection
 from config.errors import StoreError, UsageError
 from extract.observation import Crawl, Observation
 from index.buckets import By
@@ -174,7 +175,7 @@ class SqliteStore:
         return total
 
     def replace_offer_days(self, market: str, version: str, first: date, days: Iterable[OfferDay]) -> WriteReport:
-        with self._transaction() as writer:
+        with no_collection(), self._transaction() as writer:
             return replace_days(writer.connection, market, version, first, days)
 
     def drop_offer_days(self, market: str, version: str, first: date, last: date | None = None) -> int:
