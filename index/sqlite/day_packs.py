@@ -32,10 +32,11 @@ CREATE TABLE IF NOT EXISTS stale_days (
     version TEXT NOT NULL, market TEXT NOT NULL, period TEXT NOT NULL,
     PRIMARY KEY (version, market, period)) WITHOUT ROWID;
 """
-_TRIGGER = """CREATE TRIGGER IF NOT EXISTS stale_days_{event} AFTER {event} ON offer_days BEGIN
-INSERT INTO stale_days SELECT {row}.version, {row}.market, substr({row}.day, 1, 9) WHERE NOT EXISTS (
-SELECT 1 FROM stale_days WHERE version = {row}.version AND market = {row}.market AND period = substr({row}.day, 1, 9));
+_TRIGGER = """CREATE TRIGGER IF NOT EXISTS stale_days_{event} AFTER {event} ON offer_days
+WHEN ({row}.version, {row}.market, substr({row}.day, 1, 9)) NOT IN stale_days BEGIN
+INSERT INTO stale_days VALUES ({row}.version, {row}.market, substr({row}.day, 1, 9));
 END"""
+"""The condition is asked before the body is entered: half of what a written row took was a body that did nothing."""
 
 
 def ensure(connection: sqlite3.Connection) -> None:
