@@ -85,7 +85,11 @@ class Packing:
             "day": np.zeros(0, dtype=np.int32), **{name: np.zeros(0, dtype=np.int32) for name in LABELS},
             **{name: np.zeros(0) for name in (*NUMBERS, *self._more)}}]
         whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        order = np.lexsort((whole["day"], whole["offer"]))
+        names = list(self._coders["offer"])
+        used, place = np.unique(whole["offer"], return_inverse=True)
+        rank = np.empty(len(used), dtype=np.int32)
+        rank[sorted(range(len(used)), key=[names[code] for code in used.tolist()].__getitem__)] = np.arange(len(used))
+        order = np.lexsort((whole["day"], rank[place.reshape(-1)]))
         bodies: Bodies = {}
         for name in list(whole):
             column = whole.pop(name)[order]

@@ -117,7 +117,11 @@ class Store(Protocol):
         ...
 
     def last_offer_days(self, market: str, before: date, version: str) -> Iterator[OfferDay]:
-        """For every offer of the market its latest offer-day before that date."""
+        """For every offer of the market its latest offer-day before that date, by offer."""
+        ...
+
+    def last_day(self, market: str, before: date, version: str) -> date | None:
+        """The market's latest day before that date that has offer-days; None: there is none."""
         ...
 
     def steady(self) -> AbstractContextManager[None]:

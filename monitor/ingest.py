@@ -143,8 +143,8 @@ class Ingester:
     def _derived_until(self, market: str, before: date, crawls: list[Crawl]) -> date:
         """The last day before that one which has offer-days; the market's first day where none has: a run that was
         killed before it settled leaves days without."""
-        days = [day.day for day in self.store.last_offer_days(market, before, self.builder.version)]
-        return max(days) if days else min(map(_local_day, crawls), default=before)
+        last = self.store.last_day(market, before, self.builder.version)
+        return last or min(map(_local_day, crawls), default=before)
 
     def settle(self) -> int:
         """Bring what is derived up to date: coverage of imported crawls, offer-days of the markets touched.

@@ -276,6 +276,15 @@ def build_without_pack() -> Body:
     return build_query([], [{"exists": {"field": "pack"}}])
 
 
+def _before(market: str, day: date) -> Body:
+    return build_query([{"term": {"market": market}}, {"range": {"day": {"lt": day.isoformat()}}}])
+
+
+def build_last_day(market: str, before: date) -> Body:
+    """The newest day of the market before that date."""
+    return {"size": 0, "track_total_hits": False, "query": _before(market, before), "aggs": NEWEST_DAY}
+
+
 def build_last_days(market: str, before: date, after: Body | None, size: int) -> Body:
     """For every offer of the market its latest offer-day before that date, paged."""
     composite: Body = {"size": size, "sources": [{"offer": {"terms": {"field": "offer"}}}]}
@@ -283,7 +292,7 @@ def build_last_days(market: str, before: date, after: Body | None, size: int) ->
         composite["after"] = after
     return {
         "size": 0, "track_total_hits": False,
-        "query": build_query([{"term": {"market": market}}, {"range": {"day": {"lt": before.isoformat()}}}]),
+        "query": _before(market, before),
         "aggs": {"offers": {
             "composite": composite, "aggs": {"last": {"top_hits": {"size": 1, "sort": [{"day": "desc"}]}}}}},
     }

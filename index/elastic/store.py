@@ -270,6 +270,13 @@ class ElasticStore:
                 if after is None:
                     return
 
+    def last_day(self, market: str, before: date, version: str) -> date | None:
+        with self._guard(), PointInTime(self.client, self._target("offer_day", version)) as view:
+            if view.id is None:
+                return None
+            found = view.search(**docs.build_last_day(market, before))["aggregations"]["newest"]["value"]
+        return None if found is None else date.fromisoformat(docs.iso_of(int(found)))
+
     def scan(
         self, record: RecordName, where: Filter, fields: Sequence[str], version: str | None = None
     ) -> Iterator[Columns]:

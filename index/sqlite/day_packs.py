@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from index.packed_days import COLUMNS, Bodies, Packing, is_packed, wanted_columns
@@ -65,22 +65,25 @@ def drop_stale(connection: sqlite3.Connection) -> None:
         "ON p.version = s.version AND p.market = s.market AND p.period = s.period)")
 
 
-class WholePeriods:
-    """A market's offer-days from a day on while they are written: periods that are all among them are packed without
-    being read again. Given up where they are too many."""
+class Packed:
+    """A market's offer-days from a day on while they are written: what they change is packed without being read again.
+    Given up where they are too many."""
 
     def __init__(self, connection: sqlite3.Connection, version: str, market: str, first: date) -> None:
         """Before the first of them is written."""
         self._version, self._market = version, market
         self._packing: Packing | None = Packing()
+        self._from_rows = ""
+        """A period with days before `first` that are not packed."""
         period = first.isoformat()[:9]
-        begun = (first - timedelta(days=1)).isoformat()[:9] == period and any(
-            connection.execute(
-                f"SELECT 1 FROM {table} WHERE version = ? AND market = ? AND period = ? LIMIT 1",  # noqa: S608
-                (version, market, period)).fetchone()
-            for table in ("day_packs", "stale_days"))
-        self._begun = period if begun else None
-        """The period that may have earlier days."""
+        if period in _stale(connection, version, market):
+            self._from_rows = period
+            return
+        bodies: Bodies = dict(connection.execute(
+            "SELECT field, body FROM day_packs WHERE version = ? AND market = ? AND period = ?",
+            (version, market, period)).fetchall())
+        if bodies:
+            self._packing.add_pack(period, bodies, first.isoformat())
 
     def add(self, columns: Mapping[str, Sequence[Any]]) -> None:
         """Offer-days as the table holds them, by column."""
@@ -90,10 +93,10 @@ class WholePeriods:
                 self._packing = None
 
     def pack(self, connection: sqlite3.Connection) -> None:
-        """Packs those of them that changed, inside the caller's transaction."""
+        """Packs the periods that they changed, inside the caller's transaction."""
         if self._packing is not None:
             for period in _stale(connection, self._version, self._market):
-                if period in self._packing and period != self._begun:
+                if period in self._packing and period != self._from_rows:
                     _store(connection, self._version, self._market, period, self._packing.build(period))
 
 

@@ -14,13 +14,22 @@ from index.sqlite import day_packs, price_packs
 from index.sqlite.rows import OFFER_DAY_FIELDS, offer_day_columns
 from index.store import WriteReport
 
-DAY_NAMES = ", ".join(f'"{name}"' for name in OFFER_DAY_FIELDS)
+_NAMES = ", ".join(f'"{name}"' for name in OFFER_DAY_FIELDS)
+DAY_NAMES = ", ".join(f'd."{name}"' for name in OFFER_DAY_FIELDS)
 _SET = ", ".join(f'"{name}" = excluded."{name}"' for name in OFFER_DAY_FIELDS[4:])
 _OLD, _NEW = (", ".join(f'{table}."{name}"' for name in OFFER_DAY_FIELDS[4:]) for table in ("offer_days", "excluded"))
 _PUT_DAY = (
-    f"INSERT INTO offer_days ({DAY_NAMES}) VALUES ({', '.join('?' * len(OFFER_DAY_FIELDS))}) "  # noqa: S608
+    f"INSERT INTO offer_days ({_NAMES}) VALUES ({', '.join('?' * len(OFFER_DAY_FIELDS))}) "  # noqa: S608
     f"ON CONFLICT (version, market, offer, day) DO UPDATE SET {_SET} WHERE ({_OLD}) IS NOT ({_NEW})"
 )
+# one look-up an offer: GROUP BY would read every day there is
+LAST_DAYS = (
+    "WITH RECURSIVE each (offer) AS (SELECT MIN(offer) FROM offer_days WHERE version = ?1 AND market = ?2 UNION ALL "  # noqa: S608
+    "SELECT (SELECT MIN(d.offer) FROM offer_days d WHERE d.version = ?1 AND d.market = ?2 AND d.offer > each.offer) "
+    f"FROM each WHERE each.offer IS NOT NULL) SELECT {DAY_NAMES} FROM each CROSS JOIN offer_days d "
+    "ON d.version = ?1 AND d.market = ?2 AND d.offer = each.offer AND d.day = (SELECT MAX(l.day) FROM offer_days l "
+    "WHERE l.version = ?1 AND l.market = ?2 AND l.offer = each.offer AND l.day < ?3)")
+"""For every offer of a version and market its latest offer-day before a date, by offer."""
 Columns = dict[str, tuple[Any, ...]]
 
 
@@ -44,7 +53,7 @@ def replace_days(
     there = execute(
         "SELECT 1 FROM offer_days WHERE version = ? AND market = ? AND day >= ? LIMIT 1",
         (version, market, first.isoformat())).fetchone() is not None
-    cells, whole = price_packs.PriceCells(), day_packs.WholePeriods(connection, version, market, first)
+    cells, packed = price_packs.PriceCells(), day_packs.Packed(connection, version, market, first)
     before, ascending = ("", ""), True
     for batch in in_batches(days):
         report, columns = _put_days(connection, batch)
@@ -57,7 +66,7 @@ def replace_days(
         if there:
             connection.executemany("INSERT OR IGNORE INTO temp.kept VALUES (?, ?)", keys)
         cells.add(zip(*(columns[name] for name in price_packs.PRICED), strict=True))
-        whole.add(columns)
+        packed.add(columns)
     if there:
         execute(
             "DELETE FROM offer_days WHERE version = ? AND market = ? AND day >= ? "
@@ -65,7 +74,7 @@ def replace_days(
         execute("DELETE FROM temp.kept")
     if ascending:
         price_packs.put_since(connection, version, market, first, cells)
-        whole.pack(connection)
+        packed.pack(connection)
     else:  # an offer and day may have been given twice: only the rows tell which stands
         price_packs.drop_range(connection, version, market, first, None)
         price_packs.drop_weeks(connection, {(version, market, key[0]) for key in cells.cells})

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from extract.observation import Flag, Kind, Stash
 from index.content import EPOCH, micros
 from index.offer_day import OfferDay
 
@@ -86,7 +87,10 @@ def offer_day_columns(days: Sequence[OfferDay]) -> dict[str, tuple[Any, ...]]:
 
 def build_offer_day(row: Row) -> OfferDay:
     """The offer-day of a row in the order of OFFER_DAY_FIELDS."""
-    return OfferDay(**read_offer_day(row))
+    fields = read_offer_day(row)
+    fields["day"], fields["kind"] = date.fromisoformat(fields["day"]), Kind(fields["kind"])
+    fields["stash"], fields["flags"] = fields["stash"] and Stash(fields["stash"]), tuple(map(Flag, fields["flags"]))
+    return OfferDay.of_valid(fields)
 
 
 def read_offer_day(row: Row) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from index.quantiles import PriceField, Quantiles, check_question, quantiles_by_
 from index.sqlite import day_packs, dropping, packing, price_packs, pricing, sql
 from index.sqlite.contents import drop_orphans, forget_rows, iter_contents
 from index.sqlite.counting import Counter
-from index.sqlite.offer_days import DAY_NAMES, put_days, replace_days
+from index.sqlite.offer_days import LAST_DAYS, put_days, replace_days
 from index.sqlite.packing import Progress
 from index.sqlite.rows import build_offer_day, unpack
 from index.sqlite.schema import guard, open_reader, open_writer
@@ -188,12 +188,13 @@ class SqliteStore:
     # reading
 
     def last_offer_days(self, market: str, before: date, version: str) -> Iterator[OfferDay]:
-        # a bare column beside max() comes from the row that holds the maximum: SQLite documents it
-        rows = self._rows(
-            f"SELECT {DAY_NAMES}, MAX(day) FROM offer_days WHERE version = ? AND market = ? AND day < ? "  # noqa: S608
-            "GROUP BY offer ORDER BY offer", (version, market, before.isoformat()))
-        for row in rows:
-            yield build_offer_day(row[:-1])
+        yield from map(build_offer_day, self._rows(LAST_DAYS, (version, market, before.isoformat())))
+
+    def last_day(self, market: str, before: date, version: str) -> date | None:
+        ((day,),) = self._rows(
+            "SELECT MAX(day) FROM offer_days WHERE version = ? AND market = ? AND day < ?",
+            (version, market, before.isoformat())) or [(None,)]
+        return None if day is None else date.fromisoformat(day)
 
     def steady(self) -> AbstractContextManager[None]:
         return nullcontext()

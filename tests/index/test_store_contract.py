@@ -115,6 +115,7 @@ def test_an_empty_store_answers_with_nothing(store: Store) -> None:
     assert store.search("item", Filter()) == []
     assert store.forget(market="lantern") == 0
     assert list(store.last_offer_days("lantern", date(2031, 4, 1), VERSION)) == []
+    assert store.last_day("lantern", date(2031, 4, 1), VERSION) is None
     assert store.drop_offer_days("lantern", VERSION, date(2031, 1, 1)) == 0
     assert store.write([]).written == 0
 
@@ -194,6 +195,9 @@ def test_offer_days_come_back(store: Store) -> None:
     assert list(store.last_offer_days("lantern", date(2031, 3, 2), VERSION)) == [sighting_day(1, sightings=3), row]
     assert next(store.last_offer_days("lantern", date(2031, 3, 3), VERSION)).day == date(2031, 3, 1)
     assert list(store.last_offer_days("harbour", date(2031, 3, 9), VERSION)) == []
+    assert [store.last_day("lantern", date(2031, 3, day), VERSION) for day in (1, 2, 3, 9)] == [
+        None, date(2031, 3, 1), date(2031, 3, 2), date(2031, 3, 2)]
+    assert store.last_day("harbour", date(2031, 3, 9), VERSION) is None
     names = list(OfferDay.model_fields)
     columns = concat(store.scan("offer_day", Filter(substance=("mdma",), region=("GE",)), names), names)
     assert columns["price_low_usd"].tolist() == [1850.0]
