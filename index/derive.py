@@ -131,7 +131,7 @@ def _build(day: _Day, chain: _Chain, market: str, version: str) -> OfferDay:
     return OfferDay.of_valid(dict(zip(_DERIVED, (
         market, version, day.offer, date.fromisoformat(day.day), len(day.ready), first,
         first if day.last_seen == day.first_seen else _moment(day.last_seen), day.ready[0], day.ready[-1],
-        min((ready for ready in day.ready if ready is not None), default=None), day.falls, day.put_back,
+        min([ready for ready in day.ready if ready is not None], default=None), day.falls, day.put_back,
         day.long_falls, round(day.exposure, 6), chain.open_fall, day.feedback, *day.steady, *_price(day.prices),
     ), strict=True)))
 

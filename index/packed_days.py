@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ class Packing:
 
     def __init__(self, more: Sequence[str] = ()) -> None:
         self._more = tuple(more)
-        self._coders: dict[str, dict[Any, int]] = {name: {} for name in LABELS}
+        self._coders: dict[str, dict[Any, int]] = {name: defaultdict(count().__next__) for name in LABELS}
         self._parts: dict[str, list[dict[str, NDArray[Any]]]] = defaultdict(list)
         self.rows = 0
 
@@ -53,8 +54,7 @@ class Packing:
         coded: dict[str, NDArray[Any]] = {
             "day": np.array(columns["day"], dtype="datetime64[D]").astype(np.int32)}
         for name in LABELS:
-            seen = self._coders[name]
-            coded[name] = np.array([seen.setdefault(value, len(seen)) for value in columns[name]], dtype=np.int32)
+            coded[name] = np.fromiter(map(self._coders[name].__getitem__, columns[name]), dtype=np.int32)
         for name in (*NUMBERS, *self._more):
             coded[name] = np.array(columns[name], dtype=np.float64)
         self.rows += len(of)
@@ -71,9 +71,7 @@ class Packing:
         coded: dict[str, NDArray[Any]] = {"day": day[rows]}
         for name in LABELS:
             codes, labels, _ = load_column(bodies[name])
-            seen = self._coders[name]
-            place = np.array([seen.setdefault(label, len(seen)) for label in labels], dtype=np.int32)
-            coded[name] = place[codes[rows]]
+            coded[name] = np.fromiter(map(self._coders[name].__getitem__, labels), dtype=np.int32)[codes[rows]]
         for name in (*NUMBERS, *self._more):
             coded[name] = _numbers(bodies[name])[rows].astype(np.float64)
         self.rows += len(rows)

@@ -20,6 +20,7 @@ from extract.observation import Coverage, CoverageBasis
 from index.derive import derive_offer_days
 from index.measures import trends
 from index.packed import dump_numbers, load_column
+from index.sqlite import day_packs
 from index.sqlite.store import SqliteStore
 from index.store import Filter
 
@@ -85,6 +86,26 @@ def test_what_changed_since_is_read_from_the_rows(store: SqliteStore) -> None:
     check(store, packed=False)
     derive_offer_days(store, "yew", "v1", DAY + timedelta(days=2))  # packs some of the other market as well
     derive_offer_days(store, "ash", "v1", DAY + timedelta(days=5))
+    assert stale(store) == 0
+    check(store)
+
+
+@pytest.mark.parametrize("held", [0, 50, 200_000])
+def test_packs_made_while_days_are_written(store: SqliteStore, held: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The middle of a period begun before, one begun before and changed since, days in no order, days given twice."""
+    monkeypatch.setattr(day_packs, "MOST_HELD", held)
+    store.write(observations(4, crawls=12, offers=40))
+    for since in (4, 9, 2, 0):
+        derive_offer_days(store, "ash", "v1", DAY + timedelta(days=since))
+        assert stale(store) == 0
+        check(store)
+    days = list(store.last_offer_days("ash", DAY + timedelta(days=90), "v1"))
+    first = min(day.day for day in days)
+    store.write_offer_days(day.model_copy(update={"falls": 3}) for day in days[:3])
+    store.replace_offer_days("ash", "v1", first, days)
+    check(store)
+    changed = [day.model_copy(update={"falls": 4}) for day in days]
+    store.replace_offer_days("ash", "v1", first, [*changed, *reversed(days)])
     assert stale(store) == 0
     check(store)
 
