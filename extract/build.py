@@ -25,6 +25,7 @@ from extract.observation import Flag, Kind, Observation, Span, Stash, Unit, buil
 from extract.pipeline import BATCH, Extractor
 from extract.pipeline import CACHE as READINGS
 from extract.reading import Mention, QuantityMention, Reading
+from extract.tiers import Tier, is_of_same, parse_tier
 
 COUNTED_FORMS = frozenset({"pill", "blotter", "capsule"})
 """Sold by the piece: sites that know only grams label them so."""
@@ -39,6 +40,8 @@ class _Amount(NamedTuple):
     unit: Unit | None
     dose_mg: float | None
     doubtful: bool
+    tier: Tier | None = None
+    """Of a step of a price list: its price is for one, the amount for the least that it is given for."""
 
 
 class _Said(NamedTuple):
@@ -129,17 +132,23 @@ class ObservationBuilder:
             **said.texts,
         }
         seen: set[str] = set()
+        own: Decimal | None = None
+        """The listing's own price per base unit."""
         for offer in listing.offers or (Offer(),):
             stated = (offer.quantity, crawl.pieces_as_grams)
             amount = said.amounts.get(stated)
             if amount is None:
-                amount = said.amounts[stated] = self._amount(said, *stated)
+                amount = said.amounts[stated] = self._stated(said, *stated)
+            price = self._offer_price(offer, reading)
+            if amount.tier is not None and price is not None:
+                amount, price = self._step(amount, amount.tier, price, own)
+            elif own is None and price is not None and amount.base:
+                own = price.amount / Decimal(repr(amount.base))
             stash = self._stash(offer.stash) if offer.stash else said.stash
             offer_id = build_offer_id(listing.listing, amount.base, amount.unit, reading.form, offer.place, stash)
             if offer_id in seen:
                 continue
             seen.add(offer_id)
-            price = self._offer_price(offer, reading)
             money = self._money(
                 None if price is None else price.amount, None if price is None else price.currency, day, reading.kind,
                 amount.base, amount.unit, amount.doubtful,
@@ -169,6 +178,30 @@ class ObservationBuilder:
                 self._said.clear()
             known = self._said[id(reading)] = _summarise(reading)
         return known
+
+    def _stated(self, said: _Said, text: str | None, pieces_as_grams: bool) -> _Amount:
+        """What an offer states, be it a step of a price list."""
+        tier = None if text is None else parse_tier(text)
+        if tier is None:
+            return self._amount(said, text, pieces_as_grams)
+        one = self._amount(said, tier.unit or None, pieces_as_grams)
+        return one._replace(text=text, base=None if one.base is None else one.base * tier.least, tier=tier)
+
+    @staticmethod
+    def _step(amount: _Amount, tier: Tier, price: FoundPrice, own: Decimal | None) -> tuple[_Amount, FoundPrice]:
+        """A step of a price list as a package: the least that its price is given for, at so many times that price.
+
+        Where it says no unit it is so many times what the listing sells, or, where its price tells otherwise, so many
+        pieces (`5k+ bars, $3,750; from qty 10000: $0.70`); where neither goes with the listing's price, nobody knows.
+        """
+        whole = price._replace(amount=price.amount * tier.least)
+        if tier.unit or own is None or amount.base is None:
+            return amount, whole
+        if is_of_same(whole.amount / Decimal(repr(amount.base)), own):
+            return amount, whole
+        if amount.unit == "unit" and is_of_same(price.amount, own):
+            return amount._replace(base=float(tier.least)), whole
+        return amount._replace(base=None, unit=None), price
 
     def _amount(self, said: _Said, text: str | None, pieces_as_grams: bool) -> _Amount:
         """The quantity of an offer: what the site states for it, else the first one in the text.

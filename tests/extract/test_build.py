@@ -12,6 +12,7 @@ from extract.build import ObservationBuilder
 from extract.fx import Rate, RateTable
 from extract.observation import Flag, Observation, Stash
 from extract.pipeline import Extractor
+from extract.tiers import parse_tier
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +100,42 @@ def test_offers_that_come_to_one_id_are_one(builder: ObservationBuilder) -> None
 def test_an_unreadable_price_is_no_price(builder: ObservationBuilder) -> None:
     found = build(builder, "Гашиш", Offer(price="договорная", quantity="1 г"))[0]
     assert (found.price_text, found.amount, found.currency) == ("договорная", None, None)
+
+
+@pytest.mark.parametrize(
+    ("title", "own", "steps", "expected"),
+    [
+        # what one costs from so many on: a package of the least, at so many times that price
+        ("XTC pills 280 mg", ("4 USD", "Each"), [("3 USD", "Each (5 or more)"), ("2.50 USD", "Each (1,000 or more)")],
+         [(1, 400), (5, 1_500), (1_000, 250_000)]),
+        ("Amnesia Haze", ("10 USD", "g"), [("8 USD", "g (28 or more)")], [(1, 1_000), (28, 22_400)]),
+        ("Amnesia Haze", ("100 USD", "14g"), [("90 USD", "14g (2 or more)")], [(14, 10_000), (28, 18_000)]),
+        # no unit: so many times what the listing sells
+        ("Cocaine 2g", ("100 USD", None), [("90 USD", "From qty 5 to 9"), ("80 USD", "From qty 10 or more")],
+         [(2, 10_000), (10, 45_000), (20, 80_000)]),
+        # or so many pieces, where only that goes with the listing's own price
+        ("Xanax 2mg x 500 pills", ("400 USD", None), [("0.70 USD", "From qty 1000 to 1999")],
+         [(500, 40_000), (1_000, 70_000)]),
+        # or nobody knows
+        ("Cocaine 2g", ("100 USD", None), [("1 USD", "From qty 5 to 9")], [(2, 10_000), (None, 100)]),
+    ],
+)  # fmt: skip
+def test_each_step_of_a_price_list_is_an_offer(
+    builder: ObservationBuilder, title: str, own: tuple[str, str | None], steps: list[tuple[str, str]],
+    expected: list[tuple[float | None, int]],
+) -> None:
+    offers = [Offer(price=price, quantity=quantity) for price, quantity in [own, *steps]]
+    found = build(builder, title, *offers)
+    assert [(one.quantity, one.amount) for one in found] == expected
+    assert len({one.offer for one in found}) == len(found)
+    assert [one.quantity_text for one in found[1:]] == [quantity for _, quantity in steps]
+    assert [one.price_text for one in found] == [offer.price for offer in offers]
+
+
+@pytest.mark.parametrize("text", ["1 g", "10 x 20mg", "", "from 5", "0.33 гр", "or more", "qty", "(0 or more)", "g" * 9_999])
+def test_other_quantities_are_no_steps(text: str) -> None:
+    assert parse_tier(text) is None
+
+
+def test_steps_are_read_in_linear_time() -> None:
+    assert parse_tier("(" * 50_000 + "1 " * 50_000 + "or more") is None
