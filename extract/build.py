@@ -24,7 +24,7 @@ from extract.numbers import parse_quantity
 from extract.observation import Flag, Kind, Observation, Span, Stash, Unit, build_offer_id
 from extract.pipeline import BATCH, Extractor
 from extract.pipeline import CACHE as READINGS
-from extract.reading import Mention, QuantityMention, Reading
+from extract.reading import Mention, QuantityMention, Reading, Role
 from extract.tiers import Tier, is_of_same, parse_tier
 
 COUNTED_FORMS = frozenset({"pill", "blotter", "capsule"})
@@ -32,6 +32,10 @@ COUNTED_FORMS = frozenset({"pill", "blotter", "capsule"})
 CACHE = 100_000
 PRICE_SCALE = 10_000
 """Prices per base unit are integers of this fraction of a major unit."""
+
+
+OWN_FIELDS = {"from": "ships_from", "to": "ships_to"}
+"""Where a market says it apart; a `ships_from` of the whole world says nothing."""
 
 
 class _Amount(NamedTuple):
@@ -279,10 +283,7 @@ _SPANS = TypeAdapter(tuple[Span, ...])
 
 
 def _summarise(reading: Reading) -> _Said:
-    roles = {
-        role: tuple(dict.fromkeys([region.code for region in reading.regions if region.role == role]))
-        for role in ("place", "from", "to", "except")
-    }
+    roles = {role: _codes(reading, role) for role in ("place", "from", "to", "except")}
     quantities = reading.quantities
     in_title = [one for one in quantities if one.field == "title"]
     return _Said(
@@ -306,6 +307,16 @@ def _summarise(reading: Reading) -> _Said:
         pieces=tuple([one.base_amount for one in in_title if one.base_unit == "unit"]),
         amounts={},
     )
+
+
+def _codes(reading: Reading, role: Role) -> tuple[str, ...]:
+    """Regions of a role. Where a field of the market's own says a land, running text adds none: `Germany` it comes
+    from, whatever days of delivery a description lists."""
+    regions = [one for one in reading.regions if one.role == role]
+    stated = [one for one in regions if one.field == OWN_FIELDS.get(role)]
+    if any(one.code != "WORLD" for one in stated) or (stated and role == "to"):
+        regions = stated
+    return tuple(dict.fromkeys([one.code for one in regions]))
 
 
 def _spans(reading: Reading) -> Iterator[dict[str, Any]]:

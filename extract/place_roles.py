@@ -219,6 +219,7 @@ def give_roles(text: str, hits: list[Hit], offset: int) -> list[FoundRegion]:
             text, hits[number].end, hits[number + 1].start
         ):
             roles[number] = tuple(role for role in roles[number + 1] if role != "place") or roles[number]
+    _join_worldwide(text, hits, roles)
     given: dict[tuple[str, str], FoundRegion] = {}
     finer = {hit.code[:2] for hit, role in zip(hits, roles, strict=True) if "place" in role and "-" in hit.code}
     for hit, role in zip(hits, roles, strict=True):
@@ -227,6 +228,16 @@ def give_roles(text: str, hits: list[Hit], offset: int) -> list[FoundRegion]:
                 continue  # `Москва, Россия` is one place
             given.setdefault((hit.code, one), FoundRegion(hit.code, one, hit.start + offset, hit.end + offset))
     return list(given.values())
+
+
+def _join_worldwide(text: str, hits: list[Hit], roles: list[tuple[str, ...]]) -> None:
+    """`USA AUS EU WW`: of several lands with nothing between them and the world none is where it comes from."""
+    for number, hit in enumerate(hits):
+        first = number
+        while first and roles[first - 1] == ("from",) and not text[hits[first - 1].end : hits[first].start].strip():
+            first -= 1
+        if hit.code == "WORLD" and roles[number] == ("to",) and number - first > 1:
+            roles[first:number] = [("to",)] * (number - first)
 
 
 def _roles_of(

@@ -143,7 +143,8 @@ class Places:
             return True
         if name.cue or (name.weight and name.weight < _SMALL and not text[start].isupper()):
             if _PREPOSITION.search(text, max(0, start - 12), start):
-                return name.weight >= _SMALL or text[start].isupper()
+                known = name.weight >= _SMALL and not text[start:end].isascii()  # not `effective in oral use`
+                return known or text[start].isupper()
             apart = any(one.search(text, max(0, start - 8), start) for one in (_ISOLATED_LEFT, _AMOUNT))
             alone = apart and _ISOLATED_RIGHT.match(text, end, end + 4)
             large = name.weight >= _SMALL or not name.cue

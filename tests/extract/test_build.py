@@ -139,3 +139,13 @@ def test_other_quantities_are_no_steps(text: str) -> None:
 
 def test_steps_are_read_in_linear_time() -> None:
     assert parse_tier("(" * 50_000 + "1 " * 50_000 + "or more") is None
+
+
+def test_a_land_in_the_market_s_own_field_is_not_added_to(builder: ObservationBuilder) -> None:
+    text = "Delivery: 1-2 days - Netherlands, 3-5 days - Europe. Sent from Germany or Poland. Not to Austria."
+    (stated,) = build(builder, "Speed 10g | UK", ships_from="Germany", ships_to=("Europe",), description=text)
+    assert (stated.ships_from, stated.ships_to, stated.ships_except) == (("DE",), ("EU",), ("AT",))
+    (nowhere,) = build(builder, "Speed 10g | UK", ships_from="Worldwide")
+    assert nowhere.ships_from == ("GB", "WORLD")
+    (unstated,) = build(builder, "Speed 10g, from Germany to Europe")
+    assert (unstated.ships_from, unstated.ships_to) == (("DE",), ("EU",))

@@ -43,6 +43,7 @@ def read(nlp: Language, text: str, field: str = "title") -> list[tuple[str, str]
     [
         ("Меф 1г Москва ЮАО", [("RU-MOW", "place")]),
         ("меф 1г мск", [("RU-MOW", "place")]),
+        ("MDMA 5g || UTRECHT || USA AUS EU WW", [("US", "to"), ("AU", "to"), ("EU", "to"), ("WORLD", "to")]),
         ("шишки по питеру", [("RU-SPE", "place")]),
         ("Отправка по РФ, быстро", [("RU", "to")]),
         ("Отправка из/по РФ", [("RU", "from"), ("RU", "to")]),
@@ -81,7 +82,7 @@ def test_roles(nlp: Language, text: str, regions: list[tuple[str, str]]) -> None
 @pytest.mark.parametrize(
     "text",
     [
-        "Moroccan hash 5g", "Colombian cocaine 1g", "Afghan kush", "Durban Poison 3.5g", "Amsterdam Gold weed",
+        "made to be effective in oral use", "Moroccan hash 5g", "Colombian cocaine 1g", "Afghan kush", "Durban Poison 3.5g", "Amsterdam Gold weed",
         "New York Diesel", "Cali weed top shelf", "Manali cream", "Dutch MDMA", "pure MDMA from Europe", "Jamaica lambsbread",
         "героин из Афганистана", "импорт с США", "голландское качество", "кокаин из Колумбии", "евро гашиш",
         "мир и покой", "мёд Алтай", "орёл на марке", "остров бонусов", "бор", "Доставка Почтой России", "5 чел в очереди", "ишим помощника на склад",
