@@ -255,9 +255,8 @@ class Belief:
         return False
 
     def _is_sum(self, at: int) -> bool:
-        """`5+1g`: the plus joins two numbers."""
-        return word_at(self._doc, at) == "+" and word_at(self._doc, at - 1).isdigit() and word_at(
-            self._doc, at + 1).isdigit()
+        """`5+1g`, `purity 98+`: the plus belongs to a number."""
+        return word_at(self._doc, at) == "+" and word_at(self._doc, at - 1).isdigit()
 
     def _is_alone(self, hit: Match) -> bool:
         """The field is little more than this word, or a strain between words that say nothing (`NEW! Easy Bud!

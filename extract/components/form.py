@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from extract.found import found
+from extract.found import Found, found
 from extract.terms import Match, matches
 
 IMPLIED = {
@@ -15,6 +17,8 @@ IMPLIED = {
 """Forms that the substance id itself says."""
 BLOTTER_IDS = frozenset({"lsd", "1p-lsd", "1cp-lsd", "1v-lsd", "1d-lsd", "ald-52", "al-lad", "eth-lad", "25i-nbome",
                          "25b-nbome", "25c-nbome", "25n-nbome", "dob", "doc", "doi", "dom"})  # fmt: skip
+COUNTED = {"mdma": (Decimal(100), Decimal(400)), "lsd": (Decimal("0.05"), Decimal("0.4"))}
+"""Milligrams in a piece, by which pieces without a word for their form are tablets or blotters."""
 NOT_WITH = {
     "mdma": frozenset({"herb", "resin", "concentrate", "seeds", "edible", "blotter", "mushroom"}),
     "cocaine": frozenset({"herb", "resin", "seeds", "mushroom", "blotter"}),
@@ -22,6 +26,8 @@ NOT_WITH = {
 WEAK = frozenset({"liquid", "edible", "gas", "seeds", "strip", "gel"})
 """Words for these are common in descriptions that sell something else: read from the title only."""
 
+STARTING = frozenset({"crystal", "powder"})
+"""What blotters are said to be made from (`laid from needlepoint crystal`)."""
 FIELDS = ("title", "quantity", "description", "category")
 """Those that say a form, the most trusted first."""
 
@@ -40,7 +46,15 @@ class FormFinder:
             seen.form = self._of_fields(doc, hits, main)
         if seen.form is None and main == "psilocybin":
             seen.form = "mushroom"
+        if seen.form is None and main in COUNTED and self._is_counted(seen, COUNTED[main]):
+            seen.form = "blotter" if main in BLOTTER_IDS else "pill"
         return doc
+
+    @staticmethod
+    def _is_counted(seen: Found, dose: tuple[Decimal, Decimal]) -> bool:
+        """Sold by the piece, of a dose that such pieces have."""
+        pieces = any(one.base_unit == "unit" for one in seen.quantities)
+        return pieces and any(one.dose_mg is not None and dose[0] <= one.dose_mg <= dose[1] for one in seen.quantities)
 
     def _of_fields(self, doc: Doc, hits: list[Match], main: str | None) -> str | None:
         """The form that the first field says which says one."""
@@ -49,6 +63,9 @@ class FormFinder:
             inside = {at for hit in harmless for at in range(hit.first, hit.last)}
             hits = [hit for hit in hits if hit.first not in inside]
         said = {hit.field for hit in hits}
+        if "category" in said:  # of a path the last step: `Ecstasy > MDMA` is no pill
+            path = doc.text.rfind(">", found(doc).fields[-1].start)
+            hits = [hit for hit in hits if hit.field != "category" or hit.start > path]
         for name in FIELDS:
             if name in said and (form := self._best(hits, main, name)) is not None:
                 return form
@@ -69,7 +86,7 @@ class FormFinder:
                 continue
             if form == "herb" and main is not None and not main.startswith(("cannabis", "synthetic", "kratom")):
                 continue
-            if field == "description" and form in WEAK:
+            if field == "description" and (form in WEAK or (main in BLOTTER_IDS and form in STARTING)):
                 continue
             return form
         return None

@@ -18,6 +18,8 @@ from extract.terms import Match, field_at, matches
 from extract.vocabulary import TABLES, load_vocabulary
 
 FIELD = {"title": 2.0, "category": 2.0, "description": 0.5}
+DESCRIBED = 3.0
+"""The most that a description can say for a kind: some are whole catalogues, or words for search engines."""
 ENOUGH = 2.0
 WITH_SUBSTANCE: dict[Kind, float] = {
     Kind.JOB: 4.0, Kind.SERVICE: 6.0, Kind.EQUIPMENT: 4.0, Kind.DOCUMENT: 6.0, Kind.OTHER: 4.0, Kind.SAMPLE: 4.0,
@@ -29,7 +31,7 @@ ORDER = (Kind.JOB, Kind.LOTTERY, Kind.CUSTOM, Kind.SAMPLE, Kind.COMBO, Kind.DOCU
 JOINER = frozenset("+&")
 GIFT_NEAR = 14
 """Code points between a substance and the word that makes it a gift."""
-NOT_TELLING = frozenset({"shipping", "скорость", "снег", "fraud", "places"})
+NOT_TELLING = frozenset({"shipping", "colour", "скорость", "снег", "fraud", "places"})
 """Notes of harmless phrases that say nothing of what is sold: `fast speed shipping`."""
 HARMLESS_JOB = frozenset({Kind.JOB, Kind.SAMPLE, Kind.COMBO, Kind.LOTTERY})
 """Kinds whose words mean something else inside a harmless phrase: `план работ`, `высшая проба`, `комплект колес`."""
@@ -107,6 +109,7 @@ class KindFinder:
     @staticmethod
     def _weights(hits: list[Match], harmless: set[int]) -> dict[Kind, float]:
         weights: dict[Kind, float] = {}
+        described: dict[Kind, float] = {}
         taken: set[tuple[str, int]] = set()
         for hit in hits:
             tokens = {(hit.term.value, at) for at in range(hit.first, hit.last)}
@@ -115,7 +118,10 @@ class KindFinder:
                 if kind in HARMLESS_JOB and hit.first in harmless:
                     continue
                 taken |= tokens
-                weights[kind] = weights.get(kind, 0.0) + hit.term.weight * FIELD[hit.field]
+                of = described if hit.field == "description" else weights
+                of[kind] = of.get(kind, 0.0) + hit.term.weight * FIELD[hit.field]
+        for kind, weight in described.items():
+            weights[kind] = weights.get(kind, 0.0) + min(weight, DESCRIBED)
         return weights
 
     @staticmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from extract.observation import Kind
 from extract.pipeline import Extractor
 
 
@@ -35,3 +36,25 @@ def extractor() -> Extractor:
 )  # fmt: skip
 def test_fields_are_weighed(extractor: Extractor, fields: dict[str, str], substances: list[str]) -> None:
     assert [one.id for one in extractor.read(fields).substances] == substances
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "form"),
+    [
+        # words for search engines do not make something else of a listing
+        ({"title": "250G pure cocaine", "description": "hacked accounts, carding, gift cards, ebay, logins. " * 60},
+         Kind.OFFER, None),
+        ({"title": "Netflix account", "description": "Lifetime warranty"}, Kind.OTHER, None),
+        # of a category the last step; pieces of the dose of ecstasy or blotters; what blotters are made from
+        ({"title": "2 GR DUTCH MDMA", "category": "Ecstasy > MDMA"}, Kind.OFFER, None),
+        ({"title": "Jolly Rogers 5g", "category": "MDMA > Ecstasy pills"}, Kind.OFFER, "pill"),
+        ({"title": '20 x "RED DRAGON" 265mg', "category": "Ecstasy > MDMA"}, Kind.OFFER, "pill"),
+        ({"title": "10 x LSD 155mcg", "description": "laid from the purest crystal"}, Kind.OFFER, "blotter"),
+        ({"title": "MDMA crystallized 2g, 98+ pure, light brown"}, Kind.OFFER, "crystal"),
+    ],
+)  # fmt: skip
+def test_kind_and_form_are_the_listing_s(
+    extractor: Extractor, fields: dict[str, str], kind: Kind, form: str | None
+) -> None:
+    read = extractor.read(fields)
+    assert (read.kind, read.form) == (kind, form)
