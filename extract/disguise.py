@@ -106,6 +106,8 @@ class Normaliser:
         return self._typo(lower) is not None
 
     def _undisguise(self, lower: str) -> str | None:
+        if lower[-1] == "â" and lower[:-1] in self.words:
+            return self.words[lower[:-1]]  # `MYSTERYBIRDÂ€300`: UTF-8 read as Windows-1252
         plain = lower
         if _PLAIN.fullmatch(lower) is None:
             plain = _MARKS.sub("", unicodedata.normalize("NFKC", lower)).lower().replace("ё", "е")

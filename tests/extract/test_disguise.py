@@ -27,6 +27,7 @@ def extractor() -> Extractor:
         ("ме\u200bфедрон", "mephedrone"), ("кокаи\u0301н", "cocaine"), ("МЕФЕДРОНОМ", "mephedrone"),
         ("мефедорн", "mephedrone"), ("cocaiiine", "cocaine"), ("мариxуана", "cannabis-herb"), ("ГЕР0ИН", "heroin"),
         ("Тропікамід", "tropicamide"), ("Кетаміну", "ketamine"), ("КОДЕЇН", "codeine"),
+        ("cocaineÂ", "cocaine"),
     ],
 )  # fmt: skip
 def test_disguised_names_are_found_where_they_stand(extractor: Extractor, written: str, expected: str) -> None:
