@@ -96,14 +96,15 @@ class Belief:
                 self._category.add(value)
 
     def _of_products(self, hits: list[Match]) -> list[Match]:
-        """`CBD 1,6 %` is a property of the cannabis sold, not a product; pictures count only where no word does."""
+        """`CBD 1,6 %` is a property of the cannabis sold, not a product, where anything else is named; pictures
+        count only where no word does."""
         for hit in hits:
             if hit.term.value == "cbd" or hit.term.lang == EMOJI:
                 break
         else:
             return hits
         text = self._doc.text
-        hits = [hit for hit in hits if hit.term.value != "cbd" or _PERCENT.match(text, hit.end) is None]
+        hits = [hit for hit in hits if hit.term.value != "cbd" or _PERCENT.match(text, hit.end) is None] or hits
         return [hit for hit in hits if hit.term.lang != EMOJI] or hits
 
     def believed(self) -> list[Match]:
