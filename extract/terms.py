@@ -20,6 +20,8 @@ from extract.vocabulary import TABLES, Category, Term, Vocabulary, load_vocabula
 
 KEY = "dropline.terms"
 RAW = "dropline.terms.raw"
+NAMESAKE = "namesake"
+"""Type of the names of strains that are everyday words."""
 _new = tuple.__new__
 
 
@@ -32,6 +34,11 @@ class Match(NamedTuple):
     start: int
     end: int
     field: str
+
+
+def is_everyday_strain(hit: Match) -> bool:
+    """A strain of cannabis that is called like food, films or other everyday things (`Banana Bread`)."""
+    return hit.term.type == NAMESAKE
 
 
 def matches(doc: Doc, category: Category) -> list[Match]:

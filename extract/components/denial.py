@@ -13,7 +13,7 @@ from extract.evidence import Amounts, states_amount
 from extract.found import found, in_region, span_of, word_at
 from extract.marks import listing
 from extract.morphology import is_of_something
-from extract.terms import Match, matches
+from extract.terms import Match, is_everyday_strain, matches
 from extract.vocabulary import Category
 
 REACH = 5
@@ -67,9 +67,11 @@ class Denial:
         self._everyday: Set[int] = frozenset()
         """Tokens of the title that speak of everyday things."""
         self._media = False
-        telling = [cue for cue in matches(doc, "cue") if cue.term.value != "drug"]
-        if telling:
-            self._sort(telling)
+        cues = matches(doc, "cue")
+        if telling := [cue for cue in cues if cue.term.value != "drug"]:
+            drug = {at for cue in cues if cue.term.value == "drug" for at in range(cue.first, cue.last)}
+            # `couch lock` speaks of no couch
+            self._sort([cue for cue in telling if cue.first not in drug] if drug else telling)
 
     def _sort(self, cues: list[Match]) -> None:
         everyday: set[int] = set()
@@ -203,7 +205,10 @@ class Denial:
 
     def _in_name(self, at: int) -> bool:
         if self._named is None:
-            self._named = {at for hit in matches(self._doc, "substance") for at in range(hit.first, hit.last)}
+            self._named = {
+                at for hit in matches(self._doc, "substance") for at in range(hit.first, hit.last)
+                if self._amounts.bud or not is_everyday_strain(hit)
+            }
         return at in self._named
 
     def _in_draw(self, at: int) -> bool:

@@ -16,17 +16,23 @@ from spacy.tokens import Doc
 from extract.components.belief import Belief
 from extract.components.denial import Denial
 from extract.components.spaced import SpacedNames
+from extract.components.strangers import CALLED_AFTER
 from extract.evidence import Amounts, count_named, mark_lone_doses, split_sums
 from extract.found import FoundSubstance, found, word_at
-from extract.terms import Match, matches
+from extract.terms import NAMESAKE, Match, matches
 from extract.vocabulary import TABLES, Vocabulary, load_vocabulary
 
 READ = frozenset({"title", "description", "category"})
 FIELD_WEIGHT = {"title": 100.0, "description": 50.0, "category": 10.0}
 CANNABIS = ("cannabis-resin", "cannabis-concentrate", "cannabis-edible", "cannabis-seeds", "cannabis-herb")
+STRAINS = frozenset({"strain", NAMESAKE})
 SWEETENED = frozenset({"cannabis-concentrate", "cannabis-herb"})
 NAMESAKES = frozenset({"cookies", "candy", "candies", "chocolate", "space cake"})
 """Sweets that strains are named after."""
+VAPES = frozenset({
+    "cart", "carts", "cartridge", "cartridges", "disposable", "disposables", "vape", "vapes", "vape pen",
+})  # fmt: skip
+"""What oil is sold in, whatever strain it is called after."""
 FOR = frozenset({"for", "для"})
 """`trim for edibles`"""
 WHOLE_GROUPS = frozenset({"nitazenes", "synthetic-cannabinoids"})
@@ -39,6 +45,7 @@ NOT_OF_LISTINGS = frozenset({"harmless", "media", "other", "service", "document"
 """Cues and kinds whose words speak of something else than a drug."""
 
 
+NAMES_OF_SORTS = CALLED_AFTER | {"strain"}
 STRAINS_WITH_WORD = 5
 """Strain names with a word (`purple`, `cookies`) that make it one of drug listings: they are named after all sorts."""
 
@@ -50,10 +57,10 @@ def _words_of_listings(vocabulary: Vocabulary) -> frozenset[str]:
     strains: Counter[str] = Counter()
     for phrase, terms in vocabulary.phrases.items():
         telling = [term for term in terms if term.category != "false" and term.value not in NOT_OF_LISTINGS]
-        if any(term.type != "strain" for term in telling):
+        if any(term.type not in NAMES_OF_SORTS for term in telling):
             words.update(phrase.split())
         elif telling:
-            strains.update(set(phrase.split()))
+            strains.update({word for term in telling if term.type == "strain" for word in phrase.split()})
     return frozenset(words | {word for word, names in strains.items() if names >= STRAINS_WITH_WORD})
 
 
@@ -137,9 +144,13 @@ class SubstanceFinder:
             one.term.value == "seeds" and one.field == "title" for one in matches(doc, "form")
         ):
             said.add("cannabis-seeds")  # `Feminised Gorilla Zkittlez seeds`
+        if "cannabis-herb" not in said and any(
+            one.field == "title" and doc.text[one.start : one.end].lower() in VAPES for one in matches(doc, "form")
+        ):
+            said.add("cannabis-concentrate")  # `Runtz disposable 2g`
         product = next((value for value in CANNABIS if value in said), None)
         if product is None and sweets and (
-            all(hit.term.type != "strain" for hit in hits)
+            all(hit.term.type not in STRAINS for hit in hits)
             or any(doc.text[one.start : one.end].lower() not in NAMESAKES for one in sweets)
         ):
             product = "cannabis-edible"  # `Gummies Cali-O 500mg THC`
@@ -147,7 +158,7 @@ class SubstanceFinder:
             return hits
         others = [hit for hit in hits if hit.term.value == product]
         apart = [
-            hit for hit in hits if hit.term.type == "strain" and amounts.near(hit)
+            hit for hit in hits if hit.term.type in STRAINS and amounts.near(hit)
             and any(_are_added(doc.text, hit, other) and amounts.near(other) for other in others)
         ]
         return [
