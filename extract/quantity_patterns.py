@@ -19,9 +19,9 @@ _PACKED = (
 CROSS_NAMED = re.compile(rf"[ ](?:[^\W\d_]{{2,12}}[ ])?{_PACKED}(?:[ ][^\W\d_]{{2,12}})?[ ]?[xX×][ ]?$", re.IGNORECASE)
 """`640g cylinder x 6`: what the weight is of stands before the count."""
 CROSS_ONLY = re.compile(r"[ \t\u00a0]{0,2}[xXхХ×*][ \t\u00a0]{0,2}$")
-_BOX = r"(?:box|pack|packet|strip|bottle|sheet|blister|tub)"
+_BOX = r"(?:box|pack|packet|strip|bottle|sheet|blister(?: pack)?|tub)"
 BOX_OF = re.compile(rf"(?<!\w){_BOX}(?:es|s)? of $", re.IGNORECASE)
-BOXES_OF = re.compile(rf"[ \t\u00a0xX×]{{1,3}}{_BOX}(?:es|s)? of $", re.IGNORECASE)
+BOXES_OF = re.compile(rf"[ \t\u00a0xX×]{{1,3}}{_BOX}(?:es|s)? (?:of|x|×|@) $", re.IGNORECASE)
 """`3 blisters of 10`: what stands between the two numbers."""
 PER_BOX = re.compile(rf"[ \t\u00a0]?(?:per|in each|in a|/|each)[ \t\u00a0]?({_BOX})(?!\w)", re.IGNORECASE)
 """`5 strips (10 tabs per strip)`"""
@@ -59,15 +59,17 @@ COUNT_BEHIND = re.compile(rf"(?<!\w)(?:qty|quantity|{PIECES})[ \t\u00a0:]{{1,2}}
 """`tablets 10`, `qty 30`: what stands before a count at the end."""
 COUNT_LAST = re.compile(r"\s{0,3}(?:$|[|)\]])")
 COUNT_FIRST = re.compile(
-    rf"(?:.*?[|:,–—]\s)?\W{{0,9}}(?<![\d$€£₽#№@.,/:-])([1-9][0-9]{{0,4}})[ \t\u00a0]{_NOT_COUNTED}"
+    rf"(?:.*?[|:,–—]\s)?\W{{0,9}}(?<![\d$€£₽#№@.,/:-])([1-9][0-9]{{0,4}})(?:[ ][-–—])?[ \t\u00a0]{_NOT_COUNTED}"
     r"(?:[^\W\d_]{2,12}[ \t\u00a0-]){0,2}$",
     re.IGNORECASE,
 )
 """`5 MDMA`, `25 blue Roxy 30mg`, `Domestic: 10 Xanax`: a count of what is named behind it, at the beginning."""
 TIER = re.compile(r"[ \t\u00a0]?(?:pcs )?(?:for|за|[-–—=:])[ \t\u00a0]{0,2}$", re.IGNORECASE)
 """`50 for $60`, `100 = $110`: what stands between a count and its price."""
-THOUSANDS = re.compile(rf"(?<![\w$€£.,])([1-9][0-9]{{0,2}})k(?:\+|[ ]?(?={PIECES}(?!\w)))", re.IGNORECASE)
-"""`bulk, 5k+`"""
+THOUSANDS = re.compile(
+    rf"(?<![\w$€£.,])([1-9][0-9]{{0,2}})k(?:\+|[ ]?(?=(?:[^\W\d_]{{2,12}}[ ]){{0,2}}{PIECES}(?!\w)))", re.IGNORECASE
+)
+"""`bulk, 5k+`, `10k pressed bars`"""
 DELTA = re.compile(r"(?:delta|дельта)[ -]?$", re.IGNORECASE)
 """`Delta 8 gummies` are not eight."""
 COUNT_AFTER_WORD = re.compile(
@@ -76,7 +78,14 @@ COUNT_AFTER_WORD = re.compile(
     re.IGNORECASE,
 )
 """`Kadian 100mg peelers 5`: one word between the strength and a count at the end."""
-COUNT_SHORT = re.compile(r"s(?!\w)", re.IGNORECASE)
+COUNT_SHORT = re.compile(r"['’]?s(?!\w)", re.IGNORECASE)
+BOXES = re.compile(r"(?<![\w.,])(?:[xX×] ?)?([1-9][0-9]{0,3}) ?(?:box|pack|blister|strip)(?:es|s)(?!\w)", re.IGNORECASE)
+"""`28's x 10 boxes`: how many boxes, before or behind what one of them holds."""
+PACK_SIZES = frozenset(map(Decimal, (7, 10, 14, 15, 20, 21, 25, 28, 30, 50, 56, 60, 84, 90, 98, 100, 112)))
+"""Tablets in a box or a blister: `10 x 28 diazepam 10mg`."""
+ROLLED = re.compile(r"(?<!\w)(?:carts?|cartridges?|joints?|pre-?rolls?|pre-?rolled|pods?|disposables?)(?!\w)")
+ROLLED_STEMS = ("cart", "joint", "pre", "pod", "disposable")
+"""Things that hold a gram or two: `5 carts 1g` are five grams."""
 COUNT_OF = re.compile(r"[ \t\u00a0-]?(?:ct|count|pack|pk)(?!\w)", re.IGNORECASE)
 """`gummies 10 pack`, `50ct`"""
 PIECES_RIGHT = re.compile(rf"[ \t\u00a0]{{0,2}}(?:[^\W\d_]{{2,12}}[ \t\u00a0]){{0,2}}?{PIECES}(?!\w)", re.IGNORECASE)
@@ -108,7 +117,7 @@ SYRUP_LEFT = re.compile(
     r"(?<!\w)(?:syrup|lean|promethazine|wockhardt|tussionex|сироп\w*)\W{1,3}(?:[^\W\d_]+\W{1,2}){0,2}?$", re.IGNORECASE
 )
 LEADING = re.compile(
-    r"\W{0,3}(oz|ounce|lb|zip)\s\W{0,3}(?=[^\W\d_])"
+    r"\W{0,3}(oz|ounce|lb|zip|kilo)\s\W{0,3}(?=[^\W\d_])"
     r"|(?:.*[|/•~–—-]|.*, )[ ]?(oz|ounce|lb|pound|kilo)[ ]?(?:[|/•~,–—-]|$)",
     re.IGNORECASE,
 )

@@ -33,6 +33,7 @@ from extract.quantity_patterns import (
     NOT_GRAMS,
     NOT_TIMES,
     NUMERO,
+    PACK_SIZES,
     PACKAGES,
     PIECES_RIGHT,
     PLUS,
@@ -44,6 +45,7 @@ from extract.quantity_patterns import (
 _MAX_COUNT = 1_000_000
 _MOST_NAMED = 10_000
 _LEAST_NAMED = 5
+_MOST_BOXES = 100
 _SPACES = frozenset({" ", "\u00a0"})
 _BLANKS = frozenset({" ", "\t", "\u00a0"})
 _COUNTABLE = frozenset({"mg", "ug", "ml"})
@@ -54,7 +56,7 @@ _ISOMERS = frozenset({"8", "9", "10"})
 _AHEAD = frozenset(" :\u00a0")
 _COUNTS = frozenset("cpCP")
 """First letters of `COUNT_OF`."""
-_SHORT = frozenset("sS")
+_SHORT = frozenset("sS'’")
 _NEAR = 6
 """Code points between two numbers with units that one expression may have (`EACH` is the longest)."""
 
@@ -132,10 +134,19 @@ def _times_token(text: str, tokens: list[Token], position: int, found: list[Foun
         # a strength of two parts, then the count: '10/325 x 20'
         found.append(build_quantity(after.value, unit_named("unit"), after.start, after.end))
         return 1
+    if after is not None and _are_packs(text, token, after):
+        found.append(build_quantity(after.value, unit_named("unit"), token.start, after.end, int(token.value)))
+        return 1
     if NOT_TIMES.match(text, token.end) is None:
         found.append(build_quantity(token.value, unit_named("unit"), token.start, token.end))
         return 0
     return 0 if after is None else 1  # '1 x 24 hours', '20 x 30 cm'
+
+
+def _are_packs(text: str, count: Token, each: Token) -> bool:
+    """`10 x 28 diazepam 10mg`: boxes or blisters and the tablets in one."""
+    sized = each.kind in {"bare", "xn"} and each.value in PACK_SIZES and 1 < count.value <= _MOST_BOXES
+    return sized and "mg" in text.lower()
 
 
 def _is_strength(text: str, token: Token) -> bool:
@@ -198,6 +209,8 @@ def _portions(text: str, before: Token | None, token: Token) -> FoundQuantity:
         and CROSS_ONLY.fullmatch(text, before.right, token.left)
     ):
         return build_quantity(before.value, unit_named("g"), before.start, token.end, int(token.value))
+    if before is not None and _is_count(before.value) and BOXES_OF.fullmatch(text, before.right, token.start):
+        return build_quantity(token.value, unit_named("unit"), before.start, token.end, int(before.value))
     return build_quantity(token.value, unit_named("unit"), _cross_start(text, token.start), token.end)
 
 

@@ -17,8 +17,9 @@ from extract.components.belief import Belief
 from extract.components.denial import Denial
 from extract.components.spaced import SpacedNames
 from extract.components.strangers import CALLED_AFTER
-from extract.evidence import Amounts, count_named, mark_lone_doses, split_sums
+from extract.evidence import BY_GRAM, Amounts, count_named, mark_lone_doses, split_sums
 from extract.found import FoundSubstance, found, word_at
+from extract.parts import read_parts
 from extract.terms import NAMESAKE, Match, matches
 from extract.vocabulary import TABLES, Vocabulary, load_vocabulary
 
@@ -92,6 +93,8 @@ class SubstanceFinder:
                 main = seen.substances[0]
                 group = self._groups[main.id]
                 count_named(doc, main, group)
+                if main.id in BY_GRAM:
+                    read_parts(doc, main.id)
                 if len(seen.substances) > 1:
                     split_sums(doc)
                 if seen.quantities:
