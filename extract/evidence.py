@@ -56,8 +56,8 @@ BY_GRAM = frozenset({
     "amphetamine", "methamphetamine", "mdma", "mda", "mephedrone", "ketamine", "psilocybin", "dmt",
 })  # fmt: skip
 """Drugs that are sold so."""
-BUD_G = STREET_G | frozenset(map(Decimal, ("4", "5", "10", "20", "21", "42", "56", "84", "112", "113", "224", "448")))
-"""The same for herb."""
+BUD_G = STREET_G | frozenset(map(Decimal, (4, 5, 10, 20, 21, 25, 42, 56, 84, 112, 113, 224, 448)))
+"""The same for herb, and what else counts in such weights only."""
 PARTS_OF_OUNCE = frozenset(map(Decimal, ("0.0625", "0.125", "0.25", "0.5")))
 FARTHEST = 200
 """Code points from the beginning of a title to a name that it may count."""

@@ -18,7 +18,7 @@ _PARTS = {
 _PART_WORDS = frozenset(_PARTS)
 _WHOLE = {"gram": "g", "g": "g", "oz": "oz", "ounce": "oz", "zip": "oz", "lb": "lb", "pound": "lb", "kilo": "kg"}
 _PRICED = re.compile(
-    rf"(?<![\w.,/])(?:(?P<part>{'|'.join(_PARTS)})|(?P<whole>{'|'.join(_WHOLE)})"
+    rf"(?<![\w.,/])(?:(?P<part>{'|'.join(_PARTS)})(?:[ ](?P<of>{'|'.join(_WHOLE)}))?|(?P<whole>{'|'.join(_WHOLE)})"
     r"|(?P<bare>[1-9][0-9]?(?:[.,][0-9]{1,2})?))s?"
     r"[ \t\u00a0]?(?:is|for|at|[-–—:=@])?[ \t\u00a0]?$",
     re.IGNORECASE,
@@ -67,6 +67,7 @@ def _tier(text: str, price: FoundPrice, *, herb: bool) -> tuple[FoundQuantity, b
     if (part := words["part"]) is not None:
         share = _PARTS[part.lower()]
         unit = "g" if not herb and price.amount / share <= GRAM_PRICE else "oz"
+        unit = unit if words["of"] is None else _WHOLE[words["of"].lower()]
         return build_quantity(share, unit_named(unit), start, end), True
     if (whole := words["whole"]) is not None:
         return build_quantity(Decimal(1), unit_named(_WHOLE[whole.lower()]), start, end), False

@@ -18,6 +18,8 @@ _PACKED = (
 )
 CROSS_NAMED = re.compile(rf"[ ](?:[^\W\d_]{{2,12}}[ ])?{_PACKED}(?:[ ][^\W\d_]{{2,12}})?[ ]?[xX×][ ]?$", re.IGNORECASE)
 """`640g cylinder x 6`: what the weight is of stands before the count."""
+CROSS_EACH = re.compile(r"[ ](?:each|per \w{2,5})[ ]?[xX×][ ]?$", re.IGNORECASE)
+"""`10g each x5`"""
 CROSS_ONLY = re.compile(r"[ \t\u00a0]{0,2}[xXхХ×*][ \t\u00a0]{0,2}$")
 _BOX = r"(?:box|pack|packet|strip|bottle|sheet|blister(?: pack)?|tub)"
 BOX_OF = re.compile(rf"(?<!\w){_BOX}(?:es|s)? of $", re.IGNORECASE)
@@ -118,10 +120,12 @@ SYRUP_LEFT = re.compile(
 )
 LEADING = re.compile(
     r"\W{0,3}(oz|ounce|lb|zip|kilo)\s\W{0,3}(?=[^\W\d_])"
-    r"|(?:.*[|/•~–—-]|.*, )[ ]?(oz|ounce|lb|pound|kilo)[ ]?(?:[|/•~,–—-]|$)",
+    r"|(?:.*[|/•~–—-]|.*, )[ ]?(oz|ounce|lb|pound|kilo)[ ]?(?:[|/•~,–—-]|$)"
+    r"|[^\W\d_]{2,12}(?:[ ][^\W\d_]{2,12}){0,2}[ ](ounce|zip)[ ]?(?:[|/•~,–—-]|$)",
     re.IGNORECASE,
 )
-"""`OZ Gorilla Glue`, `Northern Lights | OUNCE`: a unit that a title begins with, or that stands apart, means one."""
+"""`OZ Gorilla Glue`, `Northern Lights | OUNCE`, `Molly ounce, fresh`: a unit that a title begins with, or that stands
+apart, means one."""
 PIECE_LEFT = re.compile(
     r"(?<!\w)(?:капсул\w*|капс|таблет\w*|таб|caps(?:ules)?|tab(?:let)?s|pills)\W{1,3}$", re.IGNORECASE
 )
@@ -163,7 +167,7 @@ COUNTED_STEMS = (
 )  # fmt: skip
 NOT_TIMES = re.compile(
     r"[ \t]{0,2}(?:\d|(?:the|more|better|stronger|faster|as|cheaper|times)\b"
-    r"|(?:filter|wash|distill|sift|siev|refin|recryst|cook|poten|extract|экстракт))",
+    r"|(?:filter|wash|distill|sift|siev|refin|recryst|cook(?!ie)|poten|extract|экстракт))",
     re.IGNORECASE,
 )
 SMALL = {

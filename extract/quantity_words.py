@@ -26,6 +26,7 @@ from extract.quantity_patterns import (
 )
 
 _JOINTS = frozenset(" -")
+_CROSSES = frozenset("xX×")
 _NEXT = re.compile(r"[^\W\d_]{1,13}")
 """The next word, cut where it is longer than any that a match goes on with."""
 
@@ -52,7 +53,22 @@ def add_words(
         word = _word(match)
         if word is not None:
             words.append(word)
-    return sorted(found + words, key=lambda quantity: quantity.start) if words else found
+    if not words:
+        return found
+    return sorted(_times(text, found, words), key=lambda quantity: quantity.start)
+
+
+def _times(text: str, found: list[FoundQuantity], words: list[FoundQuantity]) -> list[FoundQuantity]:
+    """All of them; `10x QP`, `2 x 8ball` are one amount each."""
+    kept = list(found)
+    for word in words:
+        count = next((one for one in kept if one.unit == "unit" and 0 <= word.start - one.end <= 1), None)
+        if count is not None and text[count.end - 1] in _CROSSES and not text[count.end : word.start].strip():
+            kept.remove(count)
+            times = int(count.amount)
+            word = build_quantity(word.amount, unit_named(word.unit), count.start, word.end, times)  # noqa: PLW2901
+        kept.append(word)
+    return kept
 
 
 def _follow(text: str, hints: Sequence[tuple[int, int]]) -> list[re.Match[str]]:

@@ -21,7 +21,7 @@ from extract.vocabulary import TABLES, Category, Term, Vocabulary, load_vocabula
 KEY = "dropline.terms"
 RAW = "dropline.terms.raw"
 NAMESAKE = "namesake"
-"""Type of the names of strains that are everyday words."""
+"""Type of names that are everyday words, and count only in the weights of drugs: strains, origins."""
 _new = tuple.__new__
 
 
@@ -36,8 +36,9 @@ class Match(NamedTuple):
     field: str
 
 
-def is_everyday_strain(hit: Match) -> bool:
-    """A strain of cannabis that is called like food, films or other everyday things (`Banana Bread`)."""
+def is_namesake(hit: Match) -> bool:
+    """A strain of cannabis that is called like food, films or other everyday things (`Banana Bread`), an origin that
+    stands for what comes from there (`Peruvian 1g`)."""
     return hit.term.type == NAMESAKE
 
 

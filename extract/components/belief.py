@@ -15,7 +15,7 @@ from extract.components.denial import BYWORDS, is_sentence
 from extract.components.strangers import CALLED_AFTER, Strangers, are_groceries
 from extract.evidence import HUGE, HUGE_AT_STASH, HUGE_PLANT, Amounts
 from extract.found import FieldSpan, found, word_at
-from extract.terms import Match, is_everyday_strain, matches
+from extract.terms import Match, is_namesake, matches
 
 _PERCENT = re.compile(r"[\s:=~\-–<>]{0,4}\d[\d.,\-]*\s?%")
 EMOJI = "zxx"
@@ -50,8 +50,8 @@ MDMA_MG = (Decimal(100), Decimal(400))
 LSD_MG = (Decimal("0.04"), Decimal("0.5"))
 """Least and most LSD that blotters are sold as."""
 TRAITS = frozenset({
-    "brown", "crystal", "crystals", "flake", "gear", "glass", "loud", "paste", "shards", "clear shards",
-    "crystal shards", "white",
+    "brown", "crystal", "crystals", "dope", "flake", "gear", "glass", "loud", "paste", "shards", "white",
+    "clear shards", "crystal shards",
 })  # fmt: skip
 """By-words that say what another by-word's drug looks like (`Molly 1g - brown crystal`), or how good it is."""
 GENERIC = TRAITS | {
@@ -95,7 +95,7 @@ class Belief:
             if strength != "weak":
                 self._telling.add(field)
             if field == "title":
-                self._title_names = self._title_names or not is_everyday_strain(hit)
+                self._title_names = self._title_names or not is_namesake(hit)
                 if strength != "weak":
                     self._in_title.add(value)
             elif field == "category":
@@ -183,8 +183,8 @@ class Belief:
 
     def _is_weak_good(self, hit: Match, number: int) -> bool:
         field, ours = hit.field, self._is_ours(hit)
-        if is_everyday_strain(hit):
-            return self._is_bud(hit)
+        if is_namesake(hit):
+            return self._is_namesake_sold(hit)
         if not ours and (
             (hit.term.type == "press" and not self._is_pressed) or (hit.term.type == "print" and not self._is_dripped)
         ):
@@ -215,10 +215,12 @@ class Belief:
         doses = (one.dose_mg for one in found(self._doc).quantities)
         return any(dose is not None and least <= dose <= most for dose in doses)
 
-    def _is_bud(self, hit: Match) -> bool:
+    def _is_namesake_sold(self, hit: Match) -> bool:
         """A strain that is called like everyday things (`Banana Bread 3.5 g`) counts in weights that herb is sold in,
-        or where words say that drugs are sold; not beside another drug or words that no table knows."""
-        if hit.field != "title" or hit.field in self._telling or not (self._amounts.bud or self._says_drug):
+        or where words say that drugs are sold; not beside another name or words that no table knows."""
+        if any(one.field == "title" and not is_namesake(one) for one in self._hits):
+            return False
+        if hit.field != "title" or not (self._amounts.bud or self._says_drug):
             return False
         return self._strange.beside(hit) < STRANGERS
 
@@ -267,7 +269,7 @@ class Belief:
         """Where the names of cannabis begin, by field."""
         plants: dict[str, set[int]] = {}
         for hit in self._hits:
-            if hit.term.value.startswith("cannabis") and not is_everyday_strain(hit):
+            if hit.term.value.startswith("cannabis") and not is_namesake(hit):
                 plants.setdefault(hit.field, set()).add(hit.start)
         return plants
 

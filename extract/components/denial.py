@@ -13,7 +13,7 @@ from extract.evidence import Amounts, states_amount
 from extract.found import found, in_region, span_of, word_at
 from extract.marks import listing
 from extract.morphology import is_of_something
-from extract.terms import Match, is_everyday_strain, matches
+from extract.terms import Match, is_namesake, matches
 from extract.vocabulary import Category
 
 REACH = 5
@@ -207,7 +207,7 @@ class Denial:
         if self._named is None:
             self._named = {
                 at for hit in matches(self._doc, "substance") for at in range(hit.first, hit.last)
-                if self._amounts.bud or not is_everyday_strain(hit)
+                if self._amounts.bud or not is_namesake(hit)
             }
         return at in self._named
 

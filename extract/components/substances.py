@@ -13,7 +13,7 @@ from pathlib import Path
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from extract.components.belief import Belief
+from extract.components.belief import ADDED, Belief
 from extract.components.denial import Denial
 from extract.components.spaced import SpacedNames
 from extract.components.strangers import CALLED_AFTER
@@ -88,7 +88,7 @@ class SubstanceFinder:
             hits = denial.leave(hits)
             hits = Belief(doc, hits, amounts, self._words, self._talk).believed() if hits else hits
             seen = found(doc)
-            seen.substances = self._weigh(self._merge_cannabis(doc, hits, amounts), denial, amounts)
+            seen.substances = self._weigh(doc, self._merge_cannabis(doc, hits, amounts), denial, amounts)
             if seen.substances:
                 main = seen.substances[0]
                 group = self._groups[main.id]
@@ -170,13 +170,16 @@ class SubstanceFinder:
             for hit in hits
         ]
 
-    def _weigh(self, hits: list[Match], denial: Denial, amounts: Amounts) -> list[FoundSubstance]:
+    def _weigh(self, doc: Doc, hits: list[Match], denial: Denial, amounts: Amounts) -> list[FoundSubstance]:
         best: dict[str, FoundSubstance] = {}
+        mixed = any(hit.term.strength != "weak" for hit in hits)
         for rank, hit in enumerate(hits):
             value = hit.term.value
             weight = FIELD_WEIGHT[hit.field] - (rank if rank < 30 else 30)
-            if hit.term.strength == "weak" and not (hit.field == "title" and amounts.near(hit)):
-                weight -= 15
+            if mixed and hit.term.strength == "weak" and not (hit.field == "title" and amounts.near(hit)):
+                following = hits[rank + 1].start if rank + 1 < len(hits) else len(doc.text)
+                if doc.text[hit.end : following].strip().lower() not in ADDED:  # `coke and MDMA`
+                    weight -= 15
             if denial.is_gift(hit):
                 weight -= 40
             known = best.get(value)

@@ -37,6 +37,8 @@ def amounts(extractor: Extractor, title: str, description: str = "") -> list[tup
         ("40 - Valium tablets 5mg", [(40, "unit")]), ("LSD-25 blotters 10 pcs", [(10, "unit")]),
         ("ЛСД-25 марки 4 шт", [(4, "unit")]), ("4 carts 1g THC", [(4, "g")]), ("Zip of Gelato", [(28.349523125, "g")]),
         ("Nandrolone 300mg 10ml", [(10, "ml")]), ("Subutex 8mg 10 films", [(10, "unit")]),
+        ("3x QP Blue Dream", [(340.1942775, "g")]), ("Ketama hash 5g each x4", [(20, "g")]),
+        ("3 x Cookies weed 2g", [(3, "unit"), (2, "g")]), ("Mandy ounce, tan", [(28.349523125, "g")]),
         ("HP Sour Diesel weed", [(226.796185, "g")]), ("112 Sour Diesel weed", [(112, "g")]),
     ],
 )  # fmt: skip
@@ -77,7 +79,7 @@ def test_packed_weights_and_sums(extractor: Extractor, title: str, expected: lis
         ("Ket: half £20, gram £35", [(0.5, "g"), (1, "g")]),
         ("Coke: quarter £230, half £450", [(7.08738078125, "g"), (14.1747615625, "g")]),
         ("Weed: eighth $30 | quarter $50 | oz $160", [(3.543690390625, "g"), (7.08738078125, "g"), (28.349523125, "g")]),
-        ("Coke: half £40, 3.5 £220", [(0.5, "g"), (3.5, "g")]), ("Half price weed $50", []),
+        ("Speed half gram £8, gram £12", [(0.5, "g"), (1, "g")]), ("Coke: half £40, 3.5 £220", [(0.5, "g"), (3.5, "g")]), ("Half price weed $50", []),
     ],
 )  # fmt: skip
 def test_parts_before_their_prices(extractor: Extractor, title: str, expected: list[tuple[float, str]]) -> None:

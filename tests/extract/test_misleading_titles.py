@@ -22,9 +22,10 @@ def extractor() -> Extractor:
 
 @pytest.mark.parametrize(("file", "least"), [
     ("false_friends_2026-11.txt", 550), ("false_friends_2026-11b.txt", 2100), ("false_friends_2026-11c.txt", 340),
-    ("false_friends_2026-11d.txt", 330),
+    ("false_friends_2026-11d.txt", 330), (LABELLED / "blind-2026-11j-harmless.txt", 119),
+    (LABELLED / "blind-2026-11k-harmless.txt", 59),
 ])  # fmt: skip
-def test_titles_of_everyday_things_name_no_substance(extractor: Extractor, file: str, least: int) -> None:
+def test_titles_of_everyday_things_name_no_substance(extractor: Extractor, file: str | Path, least: int) -> None:
     lines = (OWN / file).read_text(encoding="utf-8").splitlines()
     titles = [line for line in lines if line and not line.startswith("#")]
     assert len(titles) > least

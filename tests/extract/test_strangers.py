@@ -25,6 +25,8 @@ def extractor() -> Extractor:
         # strains called like everyday things, in the weights of herb
         ("Banana Bread 3.5g", ["cannabis-herb"]), ("Banana Bread 250 g", []), ("Banana Bread", []),
         ("Banana Bread tin 3.5 g loaf", []), ("Cocaine 1g Banana Bread", ["cocaine"]), ("Lava Cake QP", ["cannabis-herb"]),
+        # ... and the origin of what is sold
+        ("Bolivian 3.5g clean", ["cocaine"]), ("Bolivian panpipe 3.5g", []), ("Bolivian weed 3.5g", ["cannabis-herb"]),
         # a trait is no second drug
         ("Mandy 2g, brown crystal", ["mdma"]), ("Mandy + crystal 2g", ["mdma", "methamphetamine"]),
         # stamps and prints need their dose
@@ -33,6 +35,8 @@ def extractor() -> Extractor:
         # what oil is sold in
         ("Sour Diesel disposable 1g", ["cannabis-concentrate"]), ("Sour Diesel weed 1g", ["cannabis-herb"]),
         ("Dirty M30 fentanyl presses", ["fentanyl"]), ("M30 x 20", ["oxycodone"]),
+        # the order of the text holds for by-words that are joined
+        ("Coke and ketamine deal 1g each", ["cocaine", "ketamine"]), ("Coke 1g", ["cocaine"]),
         ("Kush 5g couch lock", ["cannabis-herb"]), ("Kush couch 5g", []),
     ],
 )  # fmt: skip
@@ -43,3 +47,16 @@ def test_names_among_strangers(extractor: Extractor, title: str, expected: list[
 def test_a_category_of_cannabis_says_what_an_everyday_name_is(extractor: Extractor) -> None:
     reading = extractor.read({"title": "Banana Bread 9g", "category": "Buds & Flowers"})
     assert [one.id for one in reading.substances] == ["cannabis-herb"]
+
+
+@pytest.mark.parametrize(
+    ("category", "expected"),
+    [
+        ("Stimulants > Speed", ["amphetamine"]), ("Psychedelics > Mushrooms", ["psilocybin"]), ("Edibles", ["cannabis-edible"]),
+        ("Concentrates", ["cannabis-concentrate"]), ("Stimulants > Coke", ["cocaine"]), ("Buds & Flowers", ["cannabis-herb"]),
+        ("Ice and snow sports equipment", []), ("Stimulants", []),
+    ],
+)  # fmt: skip
+def test_shelves_that_by_words_name(extractor: Extractor, category: str, expected: list[str]) -> None:
+    reading = extractor.read({"title": "Excellent, 3g", "category": category})
+    assert [one.id for one in reading.substances] == expected
