@@ -60,15 +60,20 @@ def add_words(
 
 def _times(text: str, found: list[FoundQuantity], words: list[FoundQuantity]) -> list[FoundQuantity]:
     """All of them; `10x QP`, `2 x 8ball` are one amount each."""
-    kept = list(found)
+    counts = {one.end: one for one in found if one.unit == "unit" and text[one.end - 1] in _CROSSES}
+    taken: set[int] = set()
+    joined: list[FoundQuantity] = []
     for word in words:
-        count = next((one for one in kept if one.unit == "unit" and 0 <= word.start - one.end <= 1), None)
-        if count is not None and text[count.end - 1] in _CROSSES and not text[count.end : word.start].strip():
-            kept.remove(count)
-            times = int(count.amount)
-            word = build_quantity(word.amount, unit_named(word.unit), count.start, word.end, times)  # noqa: PLW2901
-        kept.append(word)
-    return kept
+        gap = int(text[word.start - 1 : word.start] == " ")
+        count = counts.get(word.start - gap)
+        if count is None:
+            joined.append(word)
+            continue
+        taken.add(count.start)
+        joined.append(
+            build_quantity(word.amount, unit_named(word.unit), count.start, word.end, int(count.amount))
+        )
+    return joined + [one for one in found if one.start not in taken]
 
 
 def _follow(text: str, hints: Sequence[tuple[int, int]]) -> list[re.Match[str]]:

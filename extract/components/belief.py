@@ -43,6 +43,8 @@ SHELVES = frozenset({
 """Words for the shelves of a market that hold drugs."""
 SHELF_WORDS = 2
 """Most words of a shelf that a by-word names."""
+SHELF_REACH = 40
+"""Code points of the longest such shelf before and behind the by-word."""
 STASH_SITE = frozenset({"quantity", "place"})
 """Fields that together only stash markets have."""
 MDMA_MG = (Decimal(100), Decimal(400))
@@ -191,7 +193,7 @@ class Belief:
             return False
         if ours or self._is_propped(hit):
             return True
-        if self._is_trait(hit):
+        if self._is_trait(hit, number):
             return False
         if field in self._telling:
             return field == "title" and self._joins_any(number)
@@ -218,9 +220,7 @@ class Belief:
     def _is_namesake_sold(self, hit: Match) -> bool:
         """A strain that is called like everyday things (`Banana Bread 3.5 g`) counts in weights that herb is sold in,
         or where words say that drugs are sold; not beside another name or words that no table knows."""
-        if any(one.field == "title" and not is_namesake(one) for one in self._hits):
-            return False
-        if hit.field != "title" or not (self._amounts.bud or self._says_drug):
+        if hit.field != "title" or self._title_names or not (self._amounts.bud or self._says_drug):
             return False
         return self._strange.beside(hit) < STRANGERS
 
@@ -228,23 +228,26 @@ class Belief:
         """`Stimulants > Speed`: the step of the category's path is hardly more than this word."""
         if hit.term.type in CALLED_AFTER:
             return False
-        text, category = self._doc.text, self._field("category")
-        start = text.rfind(">", category.start, hit.start) + 1 or category.start
-        end = text.find(">", hit.end, category.end)
-        step = _WORD.findall(text[start : category.end if end < 0 else end].lower())
-        return len(step) <= SHELF_WORDS
+        category = self._field("category")
+        first, last = max(category.start, hit.start - SHELF_REACH), min(category.end, hit.end + SHELF_REACH)
+        before = self._doc.text[first : hit.start].rsplit(">", 1)[-1]
+        behind = self._doc.text[hit.end : last].split(">", 1)[0]
+        return len(_WORD.findall(before + self._written(hit) + behind)) <= SHELF_WORDS
 
-    def _is_trait(self, hit: Match) -> bool:
+    def _is_trait(self, hit: Match, number: int) -> bool:
         """A by-word that only describes: another one in the title names another drug, with no `+` or `and` between."""
-        if hit.field != "title" or self._written(hit) not in TRAITS:
+        if hit.field != "title" or self._written(hit) not in TRAITS or self._described <= {hit.term.value}:
             return False
-        others = [
-            one for one in self._hits
-            if one.field == "title" and one.term.value != hit.term.value and self._written(one) not in TRAITS
-        ]
-        return bool(others) and not any(
-            self._joined(hit, one, ADDED) if one.start > hit.start else self._joined(one, hit, ADDED) for one in others
+        around = self._hits[max(0, number - JOIN_REACH - 1) : number + JOIN_REACH + 2]
+        return not any(
+            self._joined(hit, one, ADDED) if one.start > hit.start else self._joined(one, hit, ADDED)
+            for one in around if one.term.value != hit.term.value and one.field == "title"
         )
+
+    @cached_property
+    def _described(self) -> set[str]:
+        """What the title names by other words than those of looks."""
+        return {hit.term.value for hit in self._hits if hit.field == "title" and self._written(hit) not in TRAITS}
 
     def _written(self, hit: Match) -> str:
         return self._doc.text[hit.start : hit.end].lower()
