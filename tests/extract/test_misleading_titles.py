@@ -88,6 +88,7 @@ def test_what_makes_a_word_a_drug(extractor: Extractor, fields: dict[str, str], 
     ("en", "f", 46), ("ru", "f", 32), ("en", "g", 259), ("ru", "g", 62),
     ("en", "h", 133), ("ru", "h", 39), ("en", "i", 103), ("ru", "i", 20),
     ("en", "j", 213), ("ru", "j", 60), ("en", "k", 100),
+    ("en", "l", 60),
 ])  # fmt: skip
 def test_the_blind_sets_are_the_frozen_ones(language: str, series: str, count: int) -> None:
     path = LABELLED / f"blind-2026-11{series}-{language}.jsonl"
