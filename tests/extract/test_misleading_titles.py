@@ -103,7 +103,7 @@ def test_the_blind_sets_are_the_frozen_ones(language: str, series: str, count: i
         assert all(unit in ("g", "ml", "unit") for _, unit in row["labels"]["quantities"])
 
 
-@pytest.mark.parametrize("series", ["", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"])
+@pytest.mark.parametrize("series", ["", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"])
 def test_the_first_answer_to_the_blind_set_is_kept(series: str) -> None:
     first = json.loads((LABELLED / f"blind-2026-11{series}-first.json").read_text(encoding="utf-8"))
     assert {(one["set"], one["field"]) for one in first["scores"]} >= {
