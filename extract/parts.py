@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from itertools import islice
 
 from spacy.tokens import Doc
 
@@ -32,10 +33,14 @@ _LEADING = re.compile(r"\W{0,3}(3[.,]5|7|14|28|56|112|224|448|hp)(?= [^\W\d_])",
 """`28 AMNESIA`, `HP Gelato`: half a pound."""
 
 
+_OUNCE = re.compile(r"(?<![\w./])(?:oz|ounce|zip)(?![\w.])", re.IGNORECASE)
+"""`MDMA oz, tan`"""
+
+
 def read_parts(doc: Doc, substance: str) -> None:
     """`Coke: quarter £20, half £35, gram £60`: parts before prices in a title without amounts in figures; of cannabis
-    they are parts of an ounce, of others those of a gram, unless they cost more than a gram does. Failing them, what
-    a title of herb begins with: grams without their unit, half a pound."""
+    they are parts of an ounce, of others those of a gram, unless they cost more than a gram does. Failing them, an
+    ounce that is mentioned, or what a title of herb begins with: grams without their unit, half a pound."""
     seen, text = found(doc), doc.text
     title = seen.fields[0]
     if title.name != "title":
@@ -47,10 +52,14 @@ def read_parts(doc: Doc, substance: str) -> None:
             tier for price in seen.prices if price.start < title.end
             if (tier := _tier(text, price, herb=herb)) is not None
         ]
-        if any(is_part for _, is_part in tiers):
+        if any(said for _, said in tiers):
             seen.quantities = [one for one in seen.quantities if one not in stated]
             seen.quantities[:0] = [quantity for quantity, _ in tiers]
             return
+    if not seen.quantities:
+        ounces = list(islice(_OUNCE.finditer(text, 0, title.end), 2))
+        if len(ounces) == 1:
+            seen.quantities = [build_quantity(Decimal(1), unit_named("oz"), *ounces[0].span())]
     if herb and not seen.quantities and (number := _LEADING.match(text, 0, title.end)) is not None:
         half = number[1].lower() == "hp"
         value, unit = (Decimal("0.5"), "lb") if half else (Decimal(number[1].replace(",", ".")), "g")
@@ -58,7 +67,7 @@ def read_parts(doc: Doc, substance: str) -> None:
 
 
 def _tier(text: str, price: FoundPrice, *, herb: bool) -> tuple[FoundQuantity, bool] | None:
-    """The amount before a price, and whether it is a part."""
+    """The amount before a price, and whether a word says it."""
     left = max(0, price.start - _REACH)
     words = _PRICED.search(text[left : price.start])
     if words is None:
@@ -70,5 +79,5 @@ def _tier(text: str, price: FoundPrice, *, herb: bool) -> tuple[FoundQuantity, b
         unit = unit if words["of"] is None else _WHOLE[words["of"].lower()]
         return build_quantity(share, unit_named(unit), start, end), True
     if (whole := words["whole"]) is not None:
-        return build_quantity(Decimal(1), unit_named(_WHOLE[whole.lower()]), start, end), False
+        return build_quantity(Decimal(1), unit_named(_WHOLE[whole.lower()]), start, end), True
     return build_quantity(Decimal(words["bare"].replace(",", ".")), unit_named("g"), start, end), False

@@ -22,6 +22,8 @@ CROSS_EACH = re.compile(r"[ ](?:each|per \w{2,5})[ ]?[xX×][ ]?$", re.IGNORECASE
 """`10g each x5`"""
 CROSS_ONLY = re.compile(r"[ \t\u00a0]{0,2}[xXхХ×*][ \t\u00a0]{0,2}$")
 _BOX = r"(?:box|pack|packet|strip|bottle|sheet|blister(?: pack)?|tub)"
+CROSS_BOX = re.compile(rf"[ ]{_BOX}[ ]?[xX×][ ]?$", re.IGNORECASE)
+"""`14 caps strip x4`"""
 BOX_OF = re.compile(rf"(?<!\w){_BOX}(?:es|s)? of $", re.IGNORECASE)
 BOXES_OF = re.compile(rf"[ \t\u00a0xX×]{{1,3}}{_BOX}(?:es|s)? (?:of|x|×|@) $", re.IGNORECASE)
 """`3 blisters of 10`: what stands between the two numbers."""
@@ -108,6 +110,10 @@ VESSEL = re.compile(r"(?<!\w)(?:ампул\w*|амп|ampoules?|ampules?|amps?|vi
 VESSEL_STEMS = ("амп", "amp", "vial", "флакон", "пузыр")
 """What each alternative of the pattern begins with; patterns that have stems are searched in lower case."""
 VESSEL_ML = 50
+AMPOULE_ML = 5
+"""The largest ampoule: `5 x 1ml amps` are five."""
+AMPOULE = re.compile(r"(?<!\w)(?:ампул\w*|амп|ampoules?|ampules?|amps?)(?!\w)")
+AMPOULE_STEMS = ("амп", "amp")
 SYRUP = re.compile(
     r"[ \t\u00a0-]{0,2}(?:[^\W\d_]+\W{1,2}){0,2}?"
     r"(?:fl(?:uid)?\.?\s?oz|syrup|lean|promethazine|wockhardt|hi-?tech|tussionex|сироп\w*)"

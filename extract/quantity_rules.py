@@ -19,6 +19,9 @@ from extract.number_context import Token
 from extract.number_literals import tidy
 from extract.quantity_build import build_quantity, unit_named
 from extract.quantity_patterns import (
+    AMPOULE,
+    AMPOULE_ML,
+    AMPOULE_STEMS,
     BOXES,
     CONCENTRATION,
     COUNTED,
@@ -60,6 +63,7 @@ _BOXES_NEAR = 80
 _LARGEST_PIECE_G = 1
 _LARGEST_FILLING_G = 2
 _MOST_ROLLED = 100
+_CROSSES = frozenset("xX×")
 _SHORT = re.compile(r"[0-9]['’]?s(?!\w)", re.IGNORECASE)
 _LARGEST_DOSE_MG = 2000
 
@@ -96,6 +100,8 @@ def read_quantities(
     if "ml" in units and "unit" in units and _mentions(text.lower(), VESSEL, VESSEL_STEMS):
         # 'ампулы 2 мл, 10 шт': a small volume is what one of them holds
         found = [one for one in found if one.unit != "ml" or one.count > 1 or one.base_amount > VESSEL_ML]
+    if "ml" in units and _mentions(text.lower(), AMPOULE, AMPOULE_STEMS):
+        found = [_ampoules(text, one) for one in found]
     if len(found) == _PAIR and units == {"unit", "g"}:
         found = _filled(text, found)
     if "ml" in units and "unit" not in units and not units.isdisjoint(_SMALL):
@@ -142,6 +148,15 @@ def _by_the_box(text: str, found: list[FoundQuantity]) -> list[FoundQuantity]:
             rest = [one for one in found if one is inner or not packed.start() <= one.start < packed.end()]
             return [whole if one is inner else one for one in rest]
     return found
+
+
+def _ampoules(text: str, one: FoundQuantity) -> FoundQuantity:
+    """`5 x 1ml amps` are five, not 5 ml."""
+    if one.unit != "ml" or one.count == 1 or one.amount > AMPOULE_ML:
+        return one
+    if _CROSSES.isdisjoint(text[one.start : one.end]):
+        return one
+    return build_quantity(Decimal(one.count), unit_named("unit"), one.start, one.end)
 
 
 def _filled(text: str, found: list[FoundQuantity]) -> list[FoundQuantity]:

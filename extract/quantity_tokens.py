@@ -22,6 +22,7 @@ from extract.quantity_patterns import (
     COUNT_OF,
     COUNT_SHORT,
     CROSS,
+    CROSS_BOX,
     CROSS_EACH,
     CROSS_NAMED,
     CROSS_ONLY,
@@ -256,7 +257,9 @@ def _join_right(text: str, token: Token, after: Token) -> FoundQuantity | None:
         return _join_bare(text, token, unit, after) if unit.unit in _COUNTABLE else None
     times = kind == "xn" and _is_count(after.value)
     crosses = [CROSS, CROSS_EACH]
-    if unit.base_unit != "unit" and unit.unit not in _COUNTABLE:
+    if unit.base_unit == "unit":
+        crosses.append(CROSS_BOX)
+    elif unit.unit not in _COUNTABLE:
         crosses.append(CROSS_NAMED)
     if times and any(cross.fullmatch(text, token.end, after.start) for cross in crosses):
         return build_times(after.value, token.value, unit, token.start, after.end)

@@ -31,6 +31,7 @@ elsewhere."""
 STRANGERS_CLEAR = 3
 """The same where the name stands clear beside a weight of at most so many grams."""
 CLEAR_G = 100
+DOSED = frozenset({"press", "print"})
 _SIGNS = frozenset(",;|/()[]!-–—•*")
 ACRONYM = 3
 """Letters of the longest acronym that many things share (`DMT`, `PCP`, `LSD`)."""
@@ -344,15 +345,22 @@ class Belief:
             street = STRANGERS_STREET if beside else STRANGERS_STREET_FAR
         if self._stands_clear(hit):
             return max(STRANGERS_CLEAR, STRANGERS + street)
-        near = self._says_drug or self._at_stash or (hit.term.strength == "class" and beside)
+        # nor is the dose of a stamp or a print that of anything else
+        near = self._says_drug or self._at_stash or (hit.term.strength == "class" and beside) or hit.term.type in DOSED
         return (STRANGERS_NEAR if near else STRANGERS) + street
+
+    @cached_property
+    def _weights(self) -> tuple[set[int], set[int]]:
+        """Where small weights start and end."""
+        weights = [one for one in found(self._doc).quantities if one.base_unit == "g" and one.base_amount <= CLEAR_G]
+        return {one.start for one in weights}, {one.end for one in weights}
 
     def _stands_clear(self, hit: Match) -> bool:
         """`50 gr speed, blue`, `Ice 5g - fire`: nothing beside the name but a small weight, a sign or the end."""
         text, title = self._doc.text, self._field("title")
-        weights = [one for one in found(self._doc).quantities if one.base_unit == "g" and one.base_amount <= CLEAR_G]
-        left = any(0 <= hit.start - one.end <= 1 for one in weights)
-        right = any(0 <= one.start - hit.end <= 1 for one in weights)
+        starts, ends = self._weights
+        left = hit.start in ends or hit.start - 1 in ends
+        right = hit.end in starts or hit.end + 1 in starts
         if left == right:
             return left
         if left:

@@ -31,6 +31,8 @@ AFTER_REACH = 3
 _ADJECTIVE = re.compile(r"(?:ый|ий|ая|ое|ые|ие)$", re.IGNORECASE)
 _NOUN = re.compile(r"[а-яё]{3,}")
 _WORD = re.compile(r"[^\W\d_]+")
+_MEASURED = re.compile(r"[0-9] ?mg (?:of )?$", re.IGNORECASE)
+"""`250mg THC`: what milligrams are of is no everyday thing."""
 _LISTED: tuple[Category, ...] = ("form", "cue")
 SITE_FIELDS = frozenset({"price", "quantity", "category", "place"})
 """Fields only a market's own page has."""
@@ -123,7 +125,7 @@ class Denial:
         """All but what stands before the name."""
         term = hit.term
         if self._everyday and hit.field == "title" and (self._media or self._is_everyday(hit)):
-            return True
+            return _MEASURED.search(self._doc.text, max(0, hit.start - 6), hit.start) is None
         if hit.first < 0:
             return False  # spelt letter by letter
         if term.lang == "ru" and hit.field == "title" and term.type in BYWORDS and self._is_of_something(hit):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence, Set
 
 from spacy.tokens import Doc
@@ -58,7 +59,8 @@ class Strangers:
         title = next(one for one in seen.fields if one.name == "title")
         begins = {one.start for one in seen.regions}
         # a unit or a currency, or a place
-        known = [(one.start, one.end) for group in (seen.quantities, seen.prices, seen.regions) for one in group]
+        known = sorted((one.start, one.end) for group in (seen.quantities, seen.prices, seen.regions) for one in group)
+        firsts = [first for first, _ in known]
         named: set[int] = set()
         called: set[int] = set()
         for hit in matches(self._doc, "substance"):
@@ -75,7 +77,8 @@ class Strangers:
             # nor is the town that brackets explain: `Железногорск (Курская обл.)`
             if text[end : end + 2] == " (" and end + 2 in begins:
                 continue
-            if any(first <= start < last for first, last in known):
+            at = bisect_right(firsts, start) - 1
+            if at >= 0 and start < known[at][1]:
                 continue
             if token in called:
                 self._inside += 1

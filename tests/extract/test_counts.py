@@ -39,6 +39,9 @@ def amounts(extractor: Extractor, title: str, description: str = "") -> list[tup
         ("Nandrolone 300mg 10ml", [(10, "ml")]), ("Subutex 8mg 10 films", [(10, "unit")]),
         ("3x QP Blue Dream", [(340.1942775, "g")]), ("Ketama hash 5g each x4", [(20, "g")]),
         ("3 x Cookies weed 2g", [(3, "unit"), (2, "g")]), ("Mandy ounce, tan", [(28.349523125, "g")]),
+        ("Cocaine ounce or less", [(28.349523125, "g")]), ("3 x 2ml ampoules ketamine", [(3, "unit")]),
+        ("Gabapentin 300mg 10 caps strip x6", [(60, "unit")]), ("Coke: oz £900, half oz £500", [(28.349523125, "g"), (14.1747615625, "g")]),
+        ("Mephedrone gram €20", [(1, "g")]),
         ("HP Sour Diesel weed", [(226.796185, "g")]), ("112 Sour Diesel weed", [(112, "g")]),
     ],
 )  # fmt: skip

@@ -32,6 +32,9 @@ def extractor() -> Extractor:
         # stamps and prints need their dose
         ("Scooby Doo 250mg x 20", ["mdma"]), ("Scooby Doo x 20", []), ("Cheshire Cat 120ug x 10", ["lsd"]),
         ("Cheshire Cat x 10", []),
+        ("Scooby Doo 250mg x 20 overwhelming", ["mdma"]),
+        # what milligrams are of is no everyday thing
+        ("Rice bites 250mg THC", ["cannabis-herb"]), ("Rice bites THC", []),
         # what oil is sold in
         ("Sour Diesel disposable 1g", ["cannabis-concentrate"]), ("Sour Diesel weed 1g", ["cannabis-herb"]),
         ("Dirty M30 fentanyl presses", ["fentanyl"]), ("M30 x 20", ["oxycodone"]),
