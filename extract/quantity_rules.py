@@ -58,12 +58,14 @@ _OUNCES = frozenset({"oz", "lb", "qp"})
 _ROUNDED = Decimal("0.02")
 """How far an ounce and its grams are apart where both are written (`1/4 oz (7g)`)."""
 _PAIR = 2
+_PLURALS = ("boxes", "packs", "blisters", "strips")
 _BOXES_NEAR = 80
 """Code points between a number of boxes and what one of them holds."""
 _LARGEST_PIECE_G = 1
 _LARGEST_FILLING_G = 2
 _MOST_ROLLED = 100
 _CROSSES = frozenset("xX×")
+_THOUSAND = frozenset("kK")
 _SHORT = re.compile(r"[0-9]['’]?s(?!\w)", re.IGNORECASE)
 _LARGEST_DOSE_MG = 2000
 
@@ -91,7 +93,9 @@ def read_quantities(
         )
     ]
     units = {quantity.unit for quantity in found}
-    if tokens and units <= _SMALL and (counts := _counts_of_doses(text, tokens)):
+    if tokens and units <= _SMALL and (units or _has_thousands(text, tokens)) and (
+        counts := _counts_of_doses(text, tokens)
+    ):
         found, units = [*counts, *found], {*units, "unit"}
     if "unit" in units:
         found = _by_the_box(text, found)
@@ -112,6 +116,11 @@ def read_quantities(
     if "unit" in units and "g" in units and (pieces := [_piece(text, one) for one in found]) != found:
         found, units = pieces, {quantity.unit for quantity in pieces}
     return found if units.isdisjoint(_SMALL) else _doses(text, found, "unit" in units)
+
+
+def _has_thousands(text: str, tokens: list[Token]) -> bool:
+    """Cheap: False where no number has a k behind it."""
+    return any(text[token.right : token.right + 1] in _THOUSAND for token in tokens)
 
 
 def _counts_of_doses(text: str, tokens: list[Token]) -> list[FoundQuantity]:
@@ -139,7 +148,7 @@ def _by_the_box(text: str, found: list[FoundQuantity]) -> list[FoundQuantity]:
             count, first = int(stated[1]), left + stated.start()
             whole = inner._replace(count=count, base_amount=tidy(count * inner.base_amount))
             return [whole if one is inner else one for one in found if one.start != first]
-    packed = BOXES.search(text)
+    packed = BOXES.search(text) if any(box in text.lower() for box in _PLURALS) else None
     for inner in found if packed is not None else ():
         one_box = inner.unit == "unit" and inner.base_amount == inner.amount
         if packed is not None and one_box and _SHORT.search(text, inner.start, inner.end + 2):

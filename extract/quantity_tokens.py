@@ -255,15 +255,19 @@ def _join_right(text: str, token: Token, after: Token) -> FoundQuantity | None:
         return _join_unit(text, token, unit, after) if after.start - token.end <= _NEAR else None
     if kind == "bare":
         return _join_bare(text, token, unit, after) if unit.unit in _COUNTABLE else None
-    times = kind == "xn" and _is_count(after.value)
-    crosses = [CROSS, CROSS_EACH]
-    if unit.base_unit == "unit":
-        crosses.append(CROSS_BOX)
-    elif unit.unit not in _COUNTABLE:
-        crosses.append(CROSS_NAMED)
-    if times and any(cross.fullmatch(text, token.end, after.start) for cross in crosses):
+    if kind == "xn" and _is_count(after.value) and _crosses(text, token, unit, after):
         return build_times(after.value, token.value, unit, token.start, after.end)
     return None
+
+
+def _crosses(text: str, token: Token, unit: UnitName, after: Token) -> bool:
+    """Nothing but a cross, or what the amount is of, stands before the count."""
+    start, end = token.end, after.start
+    if CROSS.fullmatch(text, start, end) or CROSS_EACH.fullmatch(text, start, end):
+        return True
+    if unit.base_unit == "unit":
+        return CROSS_BOX.fullmatch(text, start, end) is not None
+    return unit.unit not in _COUNTABLE and CROSS_NAMED.fullmatch(text, start, end) is not None
 
 
 def _join_unit(text: str, token: Token, unit: UnitName, after: Token) -> FoundQuantity | None:

@@ -69,11 +69,9 @@ class Denial:
         self._everyday: Set[int] = frozenset()
         """Tokens of the title that speak of everyday things."""
         self._media = False
-        cues = matches(doc, "cue")
-        if telling := [cue for cue in cues if cue.term.value != "drug"]:
-            drug = {at for cue in cues if cue.term.value == "drug" for at in range(cue.first, cue.last)}
-            # `couch lock` speaks of no couch
-            self._sort([cue for cue in telling if cue.first not in drug] if drug else telling)
+        telling = [cue for cue in matches(doc, "cue") if cue.term.value != "drug"]
+        if telling:
+            self._sort(telling)
 
     def _sort(self, cues: list[Match]) -> None:
         everyday: set[int] = set()
@@ -98,6 +96,11 @@ class Denial:
                 if not all(self._in_name(at) or self._in_draw(at) for at in span):
                     everyday.update(span)
                     media = media or kind == "media"
+        if everyday:  # `couch lock` speaks of no couch
+            everyday -= {
+                at for cue in matches(self._doc, "cue") if cue.term.value == "drug" and cue.field == "title"
+                for at in range(cue.first, cue.last)
+            }
         if everyday and not found(self._doc).stash and not is_sentence(self._doc):
             self._everyday = everyday
             self._media = (media and not states_amount(found(self._doc))) or not self._sold()
