@@ -1,13 +1,14 @@
 """Accuracy of the extraction: precision, recall and F1 for each field and language, with bootstrap intervals.
 
     python bench/extraction.py [--split tune|test|all|blind|blind-b|blind-c|blind-d|blind-e|blind-f|
-                                         blind-g|blind-h|blind-i] [--misses] [--json]
+                                         blind-g|blind-h|blind-i|blind-j|blind-k|blind-l] [--misses] [--json]
                                 [--shared FOLDER]
 
 The labelled sets (`bench/labelled/`) are of our own invention, written before the extractor was asked and frozen by
-SHA256SUMS. `blind` and `blind-b` to `blind-i` are sets apart (`blind-2026-11-*.jsonl`, `-11b-` to `-11i-`): written in
+SHA256SUMS. `blind` and `blind-b` to `blind-l` are sets apart (`blind-2026-11-*.jsonl`, `-11b-` to `-11l-`): written in
 November 2026, when the rules had long been worked on, and asked once before any rule or row was changed; the files that
-end in `first.json` hold that first answer. Where a folder of real data is given, the Matanga labels (agreement with a
+end in `first.json` hold that first answer; from `blind-j` on misleading titles of harmless things (`-harmless.txt`)
+are frozen beside them. Where a folder of real data is given, the Matanga labels (agreement with a
 keyword study, not truth) and the country spellings of the saved market pages are scored too. Scores compare sets:
 substances by id, quantities by base amount (within 1 %) and unit, prices by amount and currency, regions by code and
 role, stash by type.
@@ -34,7 +35,9 @@ LABELLED = Path(__file__).parent / "labelled"
 BLIND = {"blind": "blind-2026-11-", "blind-b": "blind-2026-11b-", "blind-c": "blind-2026-11c-",
          "blind-d": "blind-2026-11d-", "blind-e": "blind-2026-11e-",
          "blind-f": "blind-2026-11f-", "blind-g": "blind-2026-11g-",
-         "blind-h": "blind-2026-11h-", "blind-i": "blind-2026-11i-"}
+         "blind-h": "blind-2026-11h-", "blind-i": "blind-2026-11i-",
+         "blind-j": "blind-2026-11j-", "blind-k": "blind-2026-11k-",
+         "blind-l": "blind-2026-11l-"}
 """Splits that were asked once before anybody had seen an answer to them, and the beginning of their files' names."""
 FIELDS = ("substances", "main", "quantities", "prices", "regions", "codes", "stash", "purity", "kind")
 ROUNDS = 2000
@@ -48,14 +51,26 @@ SAME = {
 Labels = dict[str, Any]
 
 
-def read_labelled(name: str) -> list[dict[str, Any]]:
-    """The listings of one file; ends the run if it is not the frozen one."""
-    path = LABELLED / f"{name}.jsonl"
+def read_frozen(file: str) -> list[str]:
+    """The lines of one file; ends the run if it is not the frozen one."""
+    path = LABELLED / file
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     frozen = dict(line.split()[::-1] for line in (LABELLED / "SHA256SUMS").read_text().splitlines())
     if frozen[path.name] != digest:
         sys.exit(f"{path.name} is not the frozen set ({digest}). Restore it, or say in SHA256SUMS why it changed.")
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def read_labelled(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in read_frozen(f"{name}.jsonl")]
+
+
+def misled(prefix: str, extractor: Extractor) -> tuple[int, list[str]]:
+    """How many harmless titles are frozen beside a blind set, and those of them that find a substance."""
+    file = f"{prefix}harmless.txt"
+    titles = read_frozen(file) if (LABELLED / file).exists() else []
+    readings = extractor.read_many({"title": title} for title in titles)
+    return len(titles), [title for title, reading in zip(titles, readings, strict=True) if reading.substances]
 
 
 def answers(reading: Reading) -> dict[str, set[Any]]:
@@ -176,6 +191,8 @@ def main() -> None:
 
     for language in ("en", "ru"):
         file = f"{BLIND.get(given.split, '')}{language}"
+        if not (LABELLED / f"{file}.jsonl").exists():
+            continue  # the last sets are English only
         rows = [row for row in read_labelled(file) if given.split in ("all", row["split"], *BLIND)]
         items = [(row["id"], row["fields"], truth(row["labels"])) for row in rows]
         began = time.perf_counter()
@@ -194,6 +211,9 @@ def main() -> None:
     for row in report:
         print(f"{row['set']:8} {row['field']:11} {row['labels']:5} {row['precision']:6.3f} {row['recall']:6.3f} "
               f"{row['f1']:6.3f}   {row['low']:.3f}-{row['high']:.3f}")  # fmt: skip
+    if given.split in BLIND:
+        total, found = misled(BLIND[given.split], extractor)
+        print(f"harmless titles: {len(found)} of {total} with a substance {found if given.misses else ''}".rstrip())
     if given.split not in BLIND and (given.shared / "pages").is_dir():
         total, known, unknown = score_page_countries(given.shared)
         print(f"market pages: {known} of {total} country spellings have a code; without: {unknown}")

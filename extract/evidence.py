@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from decimal import Decimal
+from functools import cached_property
 
 from spacy.tokens import Doc
 
@@ -28,6 +29,7 @@ BY_PIECE = frozenset({
     "tramadol", "methadone", "buprenorphine", "inhalants", "methylphenidate", "lisdexamfetamine", "modafinil",
     "armodafinil", "phentermine", "morphine", "hydromorphone", "oxymorphone", "tapentadol", "dihydrocodeine",
     "tilidine", "fentanyl", "nitazenes", "steroids", "ephedrine", "semi-synthetic-cannabinoids", "dxm",
+    "cannabis-seeds",
 })  # fmt: skip
 BY_VOLUME = frozenset({
     "ghb", "lysergamides", "codeine", "methadone", "cannabis-concentrate", "synthetic-cannabinoids", "steroids",
@@ -38,10 +40,25 @@ BY_SYRINGE = frozenset({"methamphetamine", "methcathinone", "heroin", "desomorph
 SYRINGE_ML = 10
 MEDICINES = frozenset({
     "benzodiazepines", "gabapentinoids", "sedatives", "medicines", "lysergamides", "tramadol", "oxycodone",
-    "hydrocodone", "methadone", "buprenorphine",
+    "hydrocodone", "methadone", "buprenorphine", "cannabis-edible",
 })  # fmt: skip
 """Groups and substances of which a few milligrams alone are the strength of a piece."""
 LARGEST_DOSE_MG = 800
+LARGEST_EDIBLE_MG = 5000
+"""Tetrahydrocannabinol in the strongest sweets."""
+STREET_G = frozenset(map(Decimal, (
+    "0.1", "0.2", "0.25", "0.3", "0.4", "0.5", "0.6", "0.7", "0.75", "0.8", "1", "1.25", "1.5", "1.75", "2", "2.5", "3",
+    "3.5", "7", "14", "28",
+)))  # fmt: skip
+"""Weights that drugs are sold in by the gram and by parts of an ounce, and hardly anything else."""
+BY_GRAM = frozenset({
+    "cannabis-herb", "cannabis-resin", "cannabis-concentrate", "cocaine", "crack-cocaine", "heroin", "opium",
+    "amphetamine", "methamphetamine", "mdma", "mda", "mephedrone", "ketamine", "psilocybin", "dmt",
+})  # fmt: skip
+"""Drugs that are sold so."""
+BUD_G = STREET_G | frozenset(map(Decimal, (4, 5, 10, 20, 21, 25, 42, 56, 84, 112, 113, 224, 448)))
+"""The same for herb, and what else counts in such weights only."""
+PARTS_OF_OUNCE = frozenset(map(Decimal, ("0.0625", "0.125", "0.25", "0.5")))
 FARTHEST = 200
 """Code points from the beginning of a title to a name that it may count."""
 _SUM = re.compile(r"([0-9]+(?:[.,][0-9]+)?) ?[^\W\d_]{1,7} ?\+ ?([0-9]+(?:[.,][0-9]+)?) ?[^\W\d_]{1,7}")
@@ -83,6 +100,26 @@ class Amounts:
             return False
         return "\n" not in text[end : self._starts[after]]
 
+    def street(self, substance: str) -> bool:
+        """The title gives a weight that the drug is sold in, and hardly anything else (`3.5 g`, `1/4 oz`)."""
+        return substance in BY_GRAM and self._street
+
+    @cached_property
+    def _street(self) -> bool:
+        return self._weighs(STREET_G, PARTS_OF_OUNCE)
+
+    @cached_property
+    def bud(self) -> bool:
+        """The title gives a weight that herb is sold in, and food hardly ever (`56 g`, `1 oz`, `QP`)."""
+        return self._weighs(BUD_G, PARTS_OF_OUNCE | {Decimal(1)})
+
+    def _weighs(self, grams: Set[Decimal], ounces: Set[Decimal]) -> bool:
+        end = self._seen.fields[0].end
+        return any(
+            one.unit == "qp" or (one.unit == "g" and one.amount in grams) or (one.unit == "oz" and one.amount in ounces)
+            for one in self._seen.quantities if one.start < end
+        )
+
     def plausible(self, substance: str, *, below: float = HUGE) -> bool:
         """An amount the substance is sold in: powders by the gram, pills by the piece, a few by volume. `Flour 2 kg`,
         `pot, 3 l` and `snow boots, 2 pcs` say nothing, nor more grams than `below`, but of precursors. A price alone
@@ -116,14 +153,17 @@ def count_named(doc: Doc, substance: FoundSubstance, group: str) -> None:
     strength. Only of what is sold by the piece, and where no field of its own says how much (`5 MDMA` may be grams)."""
     seen = found(doc)
     title = seen.fields[0]
-    if title.name != "title" or not 1 < substance.start < min(title.end, FARTHEST):
+    if title.name != "title" or not title.end:
         return
     if BY_PIECE.isdisjoint((substance.id, group)) or any(one.name == "quantity" for one in seen.fields):
         return
     amounts = [one for one in seen.quantities if one.start < title.end]
     if any(one.unit not in {"mg", "ug"} for one in amounts) or len(amounts) > 1:
         return
-    count = COUNT_FIRST.fullmatch(doc.text, 0, substance.start)
+    named = substance.start
+    if named >= title.end and amounts:
+        named = amounts[0].start  # the category names it: `10 purple skulls 250mg`
+    count = COUNT_FIRST.fullmatch(doc.text, 0, named) if 1 < named < min(title.end, FARTHEST) else None
     if count is None or int(count[1]) < 2 or YEAR.fullmatch(count[1]):
         return
     pieces = build_quantity(Decimal(count[1]), unit_named("unit"), *count.span(1))
@@ -157,6 +197,7 @@ def mark_lone_doses(doc: Doc, substance: str, group: str) -> None:
     quantities = found(doc).quantities
     if MEDICINES.isdisjoint((substance, group)) or any(one.base_unit == "unit" for one in quantities):
         return
+    largest = LARGEST_EDIBLE_MG if substance == "cannabis-edible" else LARGEST_DOSE_MG
     for place, one in enumerate(quantities):
-        if one.unit in {"mg", "ug"} and one.dose_mg is None and one.base_amount * 1000 <= LARGEST_DOSE_MG:
+        if one.unit in {"mg", "ug"} and one.dose_mg is None and one.base_amount * 1000 <= largest:
             quantities[place] = one._replace(dose_mg=tidy(one.base_amount * 1000))

@@ -29,6 +29,8 @@ MULTIPLIERS = {
     "млн": 1_000_000, "mln": 1_000_000, "million": 1_000_000, "миллион": 1_000_000, "миллиона": 1_000_000,
     "миллионов": 1_000_000, "thousand": 1000,
 }  # fmt: skip
+LSD = frozenset({"lsd", "лсд"})
+"""`LSD-25 tabs` are no 25."""
 _ZERO = Decimal(0)
 _MINUS = frozenset("-−–")
 TIMES = frozenset({"x", "х", "×"})
@@ -137,7 +139,7 @@ def read_number(text: str, match: re.Match[str], used: int) -> tuple[Token | Non
                 and not text[word_end : word_end + 1].isalnum()
             )
         elif not clean and text[start - 1] in "-–":
-            clean = True
+            clean = literal != "25" or text[max(0, start - 4) : start - 1].lower() not in LSD
     elif word:
         sense = _after(text, right, word, word_start, word_end)
     kind, last, style = sense.kind, sense.end, sense.style

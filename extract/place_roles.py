@@ -232,12 +232,14 @@ def give_roles(text: str, hits: list[Hit], offset: int) -> list[FoundRegion]:
 
 def _join_worldwide(text: str, hits: list[Hit], roles: list[tuple[str, ...]]) -> None:
     """`USA AUS EU WW`: of several lands with nothing between them and the world none is where it comes from."""
+    start = 0  # of a row of lands that something comes from
     for number, hit in enumerate(hits):
-        first = number
-        while first and roles[first - 1] == ("from",) and not text[hits[first - 1].end : hits[first].start].strip():
-            first -= 1
-        if hit.code == "WORLD" and roles[number] == ("to",) and number - first > 1:
-            roles[first:number] = [("to",)] * (number - first)
+        if number and text[hits[number - 1].end : hit.start].strip():
+            start = number
+        if hit.code == "WORLD" and roles[number] == ("to",) and number - start > 1:
+            roles[start:number] = [("to",)] * (number - start)
+        if roles[number] != ("from",):
+            start = number + 1
 
 
 def _roles_of(

@@ -18,10 +18,14 @@ _PACKED = (
 )
 CROSS_NAMED = re.compile(rf"[ ](?:[^\W\d_]{{2,12}}[ ])?{_PACKED}(?:[ ][^\W\d_]{{2,12}})?[ ]?[xX×][ ]?$", re.IGNORECASE)
 """`640g cylinder x 6`: what the weight is of stands before the count."""
+CROSS_EACH = re.compile(r"[ ](?:each|per \w{2,5})[ ]?[xX×][ ]?$", re.IGNORECASE)
+"""`10g each x5`"""
 CROSS_ONLY = re.compile(r"[ \t\u00a0]{0,2}[xXхХ×*][ \t\u00a0]{0,2}$")
-_BOX = r"(?:box|pack|packet|strip|bottle|sheet|blister|tub)"
+_BOX = r"(?:box|pack|packet|strip|bottle|sheet|blister(?: pack)?|tub)"
+CROSS_BOX = re.compile(rf"[ ]{_BOX}[ ]?[xX×][ ]?$", re.IGNORECASE)
+"""`14 caps strip x4`"""
 BOX_OF = re.compile(rf"(?<!\w){_BOX}(?:es|s)? of $", re.IGNORECASE)
-BOXES_OF = re.compile(rf"[ \t\u00a0xX×]{{1,3}}{_BOX}(?:es|s)? of $", re.IGNORECASE)
+BOXES_OF = re.compile(rf"[ \t\u00a0xX×]{{1,3}}{_BOX}(?:es|s)? (?:of|x|×|@) $", re.IGNORECASE)
 """`3 blisters of 10`: what stands between the two numbers."""
 PER_BOX = re.compile(rf"[ \t\u00a0]?(?:per|in each|in a|/|each)[ \t\u00a0]?({_BOX})(?!\w)", re.IGNORECASE)
 """`5 strips (10 tabs per strip)`"""
@@ -59,15 +63,17 @@ COUNT_BEHIND = re.compile(rf"(?<!\w)(?:qty|quantity|{PIECES})[ \t\u00a0:]{{1,2}}
 """`tablets 10`, `qty 30`: what stands before a count at the end."""
 COUNT_LAST = re.compile(r"\s{0,3}(?:$|[|)\]])")
 COUNT_FIRST = re.compile(
-    rf"(?:.*?[|:,–—]\s)?\W{{0,9}}(?<![\d$€£₽#№@.,/:-])([1-9][0-9]{{0,4}})[ \t\u00a0]{_NOT_COUNTED}"
+    rf"(?:.*?[|:,–—]\s)?\W{{0,9}}(?<![\d$€£₽#№@.,/:-])([1-9][0-9]{{0,4}})(?:[ ][-–—])?[ \t\u00a0]{_NOT_COUNTED}"
     r"(?:[^\W\d_]{2,12}[ \t\u00a0-]){0,2}$",
     re.IGNORECASE,
 )
 """`5 MDMA`, `25 blue Roxy 30mg`, `Domestic: 10 Xanax`: a count of what is named behind it, at the beginning."""
 TIER = re.compile(r"[ \t\u00a0]?(?:pcs )?(?:for|за|[-–—=:])[ \t\u00a0]{0,2}$", re.IGNORECASE)
 """`50 for $60`, `100 = $110`: what stands between a count and its price."""
-THOUSANDS = re.compile(rf"(?<![\w$€£.,])([1-9][0-9]{{0,2}})k(?:\+|[ ]?(?={PIECES}(?!\w)))", re.IGNORECASE)
-"""`bulk, 5k+`"""
+THOUSANDS = re.compile(
+    rf"(?<![\w$€£.,])([1-9][0-9]{{0,2}})k(?:\+|[ ]?(?=(?:[^\W\d_]{{2,12}}[ ]){{0,2}}{PIECES}(?!\w)))", re.IGNORECASE
+)
+"""`bulk, 5k+`, `10k pressed bars`"""
 DELTA = re.compile(r"(?:delta|дельта)[ -]?$", re.IGNORECASE)
 """`Delta 8 gummies` are not eight."""
 COUNT_AFTER_WORD = re.compile(
@@ -76,7 +82,14 @@ COUNT_AFTER_WORD = re.compile(
     re.IGNORECASE,
 )
 """`Kadian 100mg peelers 5`: one word between the strength and a count at the end."""
-COUNT_SHORT = re.compile(r"s(?!\w)", re.IGNORECASE)
+COUNT_SHORT = re.compile(r"['’]?s(?!\w)", re.IGNORECASE)
+BOXES = re.compile(r"(?<![\w.,])(?:[xX×] ?)?([1-9][0-9]{0,3}) ?(?:box|pack|blister|strip)(?:es|s)(?!\w)", re.IGNORECASE)
+"""`28's x 10 boxes`: how many boxes, before or behind what one of them holds."""
+PACK_SIZES = frozenset(map(Decimal, (7, 10, 14, 15, 20, 21, 25, 28, 30, 50, 56, 60, 84, 90, 98, 100, 112)))
+"""Tablets in a box or a blister: `10 x 28 diazepam 10mg`."""
+ROLLED = re.compile(r"(?<!\w)(?:carts?|cartridges?|joints?|pre-?rolls?|pre-?rolled|pods?|disposables?)(?!\w)")
+ROLLED_STEMS = ("cart", "joint", "pre", "pod", "disposable")
+"""Things that hold a gram or two: `5 carts 1g` are five grams."""
 COUNT_OF = re.compile(r"[ \t\u00a0-]?(?:ct|count|pack|pk)(?!\w)", re.IGNORECASE)
 """`gummies 10 pack`, `50ct`"""
 PIECES_RIGHT = re.compile(rf"[ \t\u00a0]{{0,2}}(?:[^\W\d_]{{2,12}}[ \t\u00a0]){{0,2}}?{PIECES}(?!\w)", re.IGNORECASE)
@@ -97,6 +110,10 @@ VESSEL = re.compile(r"(?<!\w)(?:ампул\w*|амп|ampoules?|ampules?|amps?|vi
 VESSEL_STEMS = ("амп", "amp", "vial", "флакон", "пузыр")
 """What each alternative of the pattern begins with; patterns that have stems are searched in lower case."""
 VESSEL_ML = 50
+AMPOULE_ML = 5
+"""The largest ampoule: `5 x 1ml amps` are five."""
+AMPOULE = re.compile(r"(?<!\w)(?:ампул\w*|амп|ampoules?|ampules?|amps?)(?!\w)")
+AMPOULE_STEMS = ("амп", "amp")
 SYRUP = re.compile(
     r"[ \t\u00a0-]{0,2}(?:[^\W\d_]+\W{1,2}){0,2}?"
     r"(?:fl(?:uid)?\.?\s?oz|syrup|lean|promethazine|wockhardt|hi-?tech|tussionex|сироп\w*)"
@@ -108,11 +125,13 @@ SYRUP_LEFT = re.compile(
     r"(?<!\w)(?:syrup|lean|promethazine|wockhardt|tussionex|сироп\w*)\W{1,3}(?:[^\W\d_]+\W{1,2}){0,2}?$", re.IGNORECASE
 )
 LEADING = re.compile(
-    r"\W{0,3}(oz|ounce|lb|zip)\s\W{0,3}(?=[^\W\d_])"
-    r"|(?:.*[|/•~–—-]|.*, )[ ]?(oz|ounce|lb|pound|kilo)[ ]?(?:[|/•~,–—-]|$)",
+    r"\W{0,3}(oz|ounce|lb|zip|kilo)\s\W{0,3}(?=[^\W\d_])"
+    r"|(?:.*[|/•~–—-]|.*, )[ ]?(oz|ounce|lb|pound|kilo)[ ]?(?:[|/•~,–—-]|$)"
+    r"|[^\W\d_]{2,12}(?:[ ][^\W\d_]{2,12}){0,2}[ ](ounce|zip)[ ]?(?:[|/•~,–—-]|$)",
     re.IGNORECASE,
 )
-"""`OZ Gorilla Glue`, `Northern Lights | OUNCE`: a unit that a title begins with, or that stands apart, means one."""
+"""`OZ Gorilla Glue`, `Northern Lights | OUNCE`, `Molly ounce, fresh`: a unit that a title begins with, or that stands
+apart, means one."""
 PIECE_LEFT = re.compile(
     r"(?<!\w)(?:капсул\w*|капс|таблет\w*|таб|caps(?:ules)?|tab(?:let)?s|pills)\W{1,3}$", re.IGNORECASE
 )
@@ -154,7 +173,7 @@ COUNTED_STEMS = (
 )  # fmt: skip
 NOT_TIMES = re.compile(
     r"[ \t]{0,2}(?:\d|(?:the|more|better|stronger|faster|as|cheaper|times)\b"
-    r"|(?:filter|wash|distill|sift|siev|refin|recryst|cook|poten|extract|экстракт))",
+    r"|(?:filter|wash|distill|sift|siev|refin|recryst|cook(?!ie)|poten|extract|экстракт))",
     re.IGNORECASE,
 )
 SMALL = {

@@ -19,6 +19,10 @@ from extract.number_context import Token
 from extract.number_literals import tidy
 from extract.quantity_build import build_quantity, unit_named
 from extract.quantity_patterns import (
+    AMPOULE,
+    AMPOULE_ML,
+    AMPOULE_STEMS,
+    BOXES,
     CONCENTRATION,
     COUNTED,
     COUNTED_STEMS,
@@ -33,6 +37,8 @@ from extract.quantity_patterns import (
     LETTERS,
     PER_BOX,
     PIECE_LEFT,
+    ROLLED,
+    ROLLED_STEMS,
     SYRUP,
     SYRUP_LEFT,
     THOUSANDS,
@@ -51,9 +57,16 @@ _METRIC = frozenset({"g", "kg"})
 _OUNCES = frozenset({"oz", "lb", "qp"})
 _ROUNDED = Decimal("0.02")
 """How far an ounce and its grams are apart where both are written (`1/4 oz (7g)`)."""
+_PAIR = 2
+_PLURALS = ("boxes", "packs", "blisters", "strips")
 _BOXES_NEAR = 80
 """Code points between a number of boxes and what one of them holds."""
 _LARGEST_PIECE_G = 1
+_LARGEST_FILLING_G = 2
+_MOST_ROLLED = 100
+_CROSSES = frozenset("xX×")
+_THOUSAND = frozenset("kK")
+_SHORT = re.compile(r"[0-9]['’]?s(?!\w)", re.IGNORECASE)
 _LARGEST_DOSE_MG = 2000
 
 
@@ -80,7 +93,9 @@ def read_quantities(
         )
     ]
     units = {quantity.unit for quantity in found}
-    if units and units <= _SMALL and (counts := _counts_of_doses(text, tokens)):
+    if tokens and units <= _SMALL and (units or _has_thousands(text, tokens)) and (
+        counts := _counts_of_doses(text, tokens)
+    ):
         found, units = [*counts, *found], {*units, "unit"}
     if "unit" in units:
         found = _by_the_box(text, found)
@@ -89,11 +104,23 @@ def read_quantities(
     if "ml" in units and "unit" in units and _mentions(text.lower(), VESSEL, VESSEL_STEMS):
         # 'ампулы 2 мл, 10 шт': a small volume is what one of them holds
         found = [one for one in found if one.unit != "ml" or one.count > 1 or one.base_amount > VESSEL_ML]
+    if "ml" in units and _mentions(text.lower(), AMPOULE, AMPOULE_STEMS):
+        found = [_ampoules(text, one) for one in found]
+    if len(found) == _PAIR and units == {"unit", "g"}:
+        found = _filled(text, found)
+    if "ml" in units and "unit" not in units and not units.isdisjoint(_SMALL):
+        # `Testosterone 250mg 10ml`: what a millilitre or the vial holds
+        found = [one for one in found if one.unit not in _SMALL or one.base_amount * 1000 > _LARGEST_DOSE_MG]
     if not units.isdisjoint(_OUNCES) and not units.isdisjoint(_METRIC):
         found = _said_once(found)
     if "unit" in units and "g" in units and (pieces := [_piece(text, one) for one in found]) != found:
         found, units = pieces, {quantity.unit for quantity in pieces}
     return found if units.isdisjoint(_SMALL) else _doses(text, found, "unit" in units)
+
+
+def _has_thousands(text: str, tokens: list[Token]) -> bool:
+    """Cheap: False where no number has a k behind it."""
+    return any(text[token.right : token.right + 1] in _THOUSAND for token in tokens)
 
 
 def _counts_of_doses(text: str, tokens: list[Token]) -> list[FoundQuantity]:
@@ -121,7 +148,39 @@ def _by_the_box(text: str, found: list[FoundQuantity]) -> list[FoundQuantity]:
             count, first = int(stated[1]), left + stated.start()
             whole = inner._replace(count=count, base_amount=tidy(count * inner.base_amount))
             return [whole if one is inner else one for one in found if one.start != first]
+    packed = BOXES.search(text) if any(box in text.lower() for box in _PLURALS) else None
+    for inner in found if packed is not None else ():
+        one_box = inner.unit == "unit" and inner.base_amount == inner.amount
+        if packed is not None and one_box and _SHORT.search(text, inner.start, inner.end + 2):
+            count = int(packed[1])
+            whole = inner._replace(count=count, base_amount=tidy(count * inner.base_amount))
+            rest = [one for one in found if one is inner or not packed.start() <= one.start < packed.end()]
+            return [whole if one is inner else one for one in rest]
     return found
+
+
+def _ampoules(text: str, one: FoundQuantity) -> FoundQuantity:
+    """`5 x 1ml amps` are five, not 5 ml."""
+    if one.unit != "ml" or one.count == 1 or one.amount > AMPOULE_ML:
+        return one
+    if _CROSSES.isdisjoint(text[one.start : one.end]):
+        return one
+    return build_quantity(Decimal(one.count), unit_named("unit"), one.start, one.end)
+
+
+def _filled(text: str, found: list[FoundQuantity]) -> list[FoundQuantity]:
+    """`5 carts 1g`, `5 x pre-rolled joints 1g each`: a count of things that hold a gram or two."""
+    count, each = sorted(found, key=lambda one: one.unit != "unit")
+    if count.unit != "unit" or each.unit != "g" or not _is_filling(count, each):
+        return found
+    if not _mentions(text.lower(), ROLLED, ROLLED_STEMS):
+        return found
+    start, end = min(count.start, each.start), max(count.end, each.end)
+    return [build_quantity(each.amount, unit_named("g"), start, end, int(count.amount))]
+
+
+def _is_filling(count: FoundQuantity, each: FoundQuantity) -> bool:
+    return count.count == each.count == 1 < count.amount <= _MOST_ROLLED and each.amount <= _LARGEST_FILLING_G
 
 
 def _said_once(found: list[FoundQuantity]) -> list[FoundQuantity]:

@@ -22,6 +22,8 @@ from extract.quantity_patterns import (
     COUNT_OF,
     COUNT_SHORT,
     CROSS,
+    CROSS_BOX,
+    CROSS_EACH,
     CROSS_NAMED,
     CROSS_ONLY,
     DELTA,
@@ -33,6 +35,7 @@ from extract.quantity_patterns import (
     NOT_GRAMS,
     NOT_TIMES,
     NUMERO,
+    PACK_SIZES,
     PACKAGES,
     PIECES_RIGHT,
     PLUS,
@@ -44,6 +47,7 @@ from extract.quantity_patterns import (
 _MAX_COUNT = 1_000_000
 _MOST_NAMED = 10_000
 _LEAST_NAMED = 5
+_MOST_BOXES = 100
 _SPACES = frozenset({" ", "\u00a0"})
 _BLANKS = frozenset({" ", "\t", "\u00a0"})
 _COUNTABLE = frozenset({"mg", "ug", "ml"})
@@ -54,7 +58,7 @@ _ISOMERS = frozenset({"8", "9", "10"})
 _AHEAD = frozenset(" :\u00a0")
 _COUNTS = frozenset("cpCP")
 """First letters of `COUNT_OF`."""
-_SHORT = frozenset("sS")
+_SHORT = frozenset("sS'’")
 _NEAR = 6
 """Code points between two numbers with units that one expression may have (`EACH` is the longest)."""
 
@@ -132,10 +136,19 @@ def _times_token(text: str, tokens: list[Token], position: int, found: list[Foun
         # a strength of two parts, then the count: '10/325 x 20'
         found.append(build_quantity(after.value, unit_named("unit"), after.start, after.end))
         return 1
+    if after is not None and _are_packs(text, token, after):
+        found.append(build_quantity(after.value, unit_named("unit"), token.start, after.end, int(token.value)))
+        return 1
     if NOT_TIMES.match(text, token.end) is None:
         found.append(build_quantity(token.value, unit_named("unit"), token.start, token.end))
         return 0
     return 0 if after is None else 1  # '1 x 24 hours', '20 x 30 cm'
+
+
+def _are_packs(text: str, count: Token, each: Token) -> bool:
+    """`10 x 28 diazepam 10mg`: boxes or blisters and the tablets in one."""
+    sized = each.kind in {"bare", "xn"} and each.value in PACK_SIZES and 1 < count.value <= _MOST_BOXES
+    return sized and "mg" in text.lower()
 
 
 def _is_strength(text: str, token: Token) -> bool:
@@ -198,6 +211,8 @@ def _portions(text: str, before: Token | None, token: Token) -> FoundQuantity:
         and CROSS_ONLY.fullmatch(text, before.right, token.left)
     ):
         return build_quantity(before.value, unit_named("g"), before.start, token.end, int(token.value))
+    if before is not None and _is_count(before.value) and BOXES_OF.fullmatch(text, before.right, token.start):
+        return build_quantity(token.value, unit_named("unit"), before.start, token.end, int(before.value))
     return build_quantity(token.value, unit_named("unit"), _cross_start(text, token.start), token.end)
 
 
@@ -240,12 +255,19 @@ def _join_right(text: str, token: Token, after: Token) -> FoundQuantity | None:
         return _join_unit(text, token, unit, after) if after.start - token.end <= _NEAR else None
     if kind == "bare":
         return _join_bare(text, token, unit, after) if unit.unit in _COUNTABLE else None
-    times = kind == "xn" and _is_count(after.value)
-    if times and (CROSS.fullmatch(text, token.end, after.start) or (
-        unit.base_unit != "unit" and unit.unit not in _COUNTABLE and CROSS_NAMED.fullmatch(text, token.end, after.start)
-    )):
+    if kind == "xn" and _is_count(after.value) and _crosses(text, token, unit, after):
         return build_times(after.value, token.value, unit, token.start, after.end)
     return None
+
+
+def _crosses(text: str, token: Token, unit: UnitName, after: Token) -> bool:
+    """Nothing but a cross, or what the amount is of, stands before the count."""
+    start, end = token.end, after.start
+    if CROSS.fullmatch(text, start, end) or CROSS_EACH.fullmatch(text, start, end):
+        return True
+    if unit.base_unit == "unit":
+        return CROSS_BOX.fullmatch(text, start, end) is not None
+    return unit.unit not in _COUNTABLE and CROSS_NAMED.fullmatch(text, start, end) is not None
 
 
 def _join_unit(text: str, token: Token, unit: UnitName, after: Token) -> FoundQuantity | None:

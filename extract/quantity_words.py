@@ -26,6 +26,7 @@ from extract.quantity_patterns import (
 )
 
 _JOINTS = frozenset(" -")
+_CROSSES = frozenset("xX×")
 _NEXT = re.compile(r"[^\W\d_]{1,13}")
 """The next word, cut where it is longer than any that a match goes on with."""
 
@@ -52,7 +53,27 @@ def add_words(
         word = _word(match)
         if word is not None:
             words.append(word)
-    return sorted(found + words, key=lambda quantity: quantity.start) if words else found
+    if not words:
+        return found
+    return sorted(_times(text, found, words), key=lambda quantity: quantity.start)
+
+
+def _times(text: str, found: list[FoundQuantity], words: list[FoundQuantity]) -> list[FoundQuantity]:
+    """All of them; `10x QP`, `2 x 8ball` are one amount each."""
+    counts = {one.end: one for one in found if one.unit == "unit" and text[one.end - 1] in _CROSSES}
+    taken: set[int] = set()
+    joined: list[FoundQuantity] = []
+    for word in words:
+        gap = int(text[word.start - 1 : word.start] == " ")
+        count = counts.get(word.start - gap)
+        if count is None:
+            joined.append(word)
+            continue
+        taken.add(count.start)
+        joined.append(
+            build_quantity(word.amount, unit_named(word.unit), count.start, word.end, int(count.amount))
+        )
+    return joined + [one for one in found if one.start not in taken]
 
 
 def _follow(text: str, hints: Sequence[tuple[int, int]]) -> list[re.Match[str]]:

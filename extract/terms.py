@@ -20,6 +20,8 @@ from extract.vocabulary import TABLES, Category, Term, Vocabulary, load_vocabula
 
 KEY = "dropline.terms"
 RAW = "dropline.terms.raw"
+NAMESAKE = "namesake"
+"""Type of names that are everyday words, and count only in the weights of drugs: strains, origins."""
 _new = tuple.__new__
 
 
@@ -32,6 +34,12 @@ class Match(NamedTuple):
     start: int
     end: int
     field: str
+
+
+def is_namesake(hit: Match) -> bool:
+    """A strain of cannabis that is called like food, films or other everyday things (`Banana Bread`), an origin that
+    stands for what comes from there (`Peruvian 1g`)."""
+    return hit.term.type == NAMESAKE
 
 
 def matches(doc: Doc, category: Category) -> list[Match]:

@@ -6,56 +6,63 @@ from __future__ import annotations
 
 import re
 from collections.abc import Set
+from decimal import Decimal
 from functools import cached_property
 
 from spacy.tokens import Doc
 
 from extract.components.denial import BYWORDS, is_sentence
+from extract.components.strangers import CALLED_AFTER, Strangers, are_groceries
 from extract.evidence import HUGE, HUGE_AT_STASH, HUGE_PLANT, Amounts
-from extract.found import FieldSpan, FoundQuantity, found, word_at
-from extract.marks import listing
-from extract.terms import Match, matches
+from extract.found import FieldSpan, found, word_at
+from extract.terms import Match, is_namesake, matches
 
 _PERCENT = re.compile(r"[\s:=~\-–<>]{0,4}\d[\d.,\-]*\s?%")
 EMOJI = "zxx"
 JOINERS = frozenset({"+", "&", "and", "и", "/", "|", "plus", "плюс", "or", "или", "та", ","})
+ADDED = JOINERS - {","}
 STRANGERS, STRANGERS_NEAR = 1, 2
 """So many unknown words in a title make a by-word harmless: far from an amount, and right beside one."""
 STRANGERS_IN_TOWN = 3
 """The same in a title that names a place: districts are strangers."""
+STRANGERS_STREET, STRANGERS_STREET_FAR = 2, 1
+"""So many more where the title gives a weight that hardly anything but drugs is sold in: beside the name, and
+elsewhere."""
 STRANGERS_CLEAR = 3
 """The same where the name stands clear beside a weight of at most so many grams."""
 CLEAR_G = 100
+DOSED = frozenset({"press", "print"})
 _SIGNS = frozenset(",;|/()[]!-–—•*")
 ACRONYM = 3
 """Letters of the longest acronym that many things share (`DMT`, `PCP`, `LSD`)."""
 SITE_FIELDS = frozenset({"category", "quantity", "place"})
 """Fields of a market's own page that say what is sold."""
+SHELVES = frozenset({
+    "drugs", "stimulants", "psychedelics", "psychedelic", "dissociatives", "opiates", "opioids", "benzos",
+    "benzodiazepines", "cannabis", "hashish", "weed", "ecstasy", "entactogens", "cathinones", "steroids",
+})  # fmt: skip
+"""Words for the shelves of a market that hold drugs."""
+SHELF_WORDS = 2
+"""Most words of a shelf that a by-word names."""
+SHELF_REACH = 40
+"""Code points of the longest such shelf before and behind the by-word."""
 STASH_SITE = frozenset({"quantity", "place"})
 """Fields that together only stash markets have."""
-MDMA_MG = (100, 400)
+MDMA_MG = (Decimal(100), Decimal(400))
 """Least and most MDMA that ecstasy tablets are sold as (Trans European Drug Information alerts)."""
-_WORD = re.compile(r"[^\W\d_]+")
-_QUOTED = re.compile(r"[\"“][^\"“”\n]*[^\W\d_]+ [^\"“”\n]*[\"”]")
-"""More than one word in quotes."""
-FOODS = frozenset({
-    "cheese", "cookies", "cookie", "cake", "pie", "gelato", "sherbet", "sherbert", "muffin", "cream", "butter", "mint",
-    "mints", "blueberry", "strawberry", "blackberry", "raspberry", "banana", "mango", "papaya", "pineapple", "melon",
-    "watermelon", "guava", "grape", "cherry", "lemonade", "punch", "milk", "biscotti", "fritter", "pancakes", "candy",
-    "cereal", "сыр", "чиз", "черника", "голубика",
+LSD_MG = (Decimal("0.04"), Decimal("0.5"))
+"""Least and most LSD that blotters are sold as."""
+TRAITS = frozenset({
+    "brown", "crystal", "crystals", "dope", "flake", "gear", "glass", "loud", "paste", "shards", "white",
+    "clear shards", "crystal shards",
 })  # fmt: skip
-OUNCES_OF_HERB = frozenset({8, 10, 16, 32})
-SHOP_PACK_G = (125, 1000)
-"""Least and most that a shop packs food in; who sells so much herb says that it is herb."""
-
-
-def _is_shop_pack(one: FoundQuantity) -> bool:
-    low, high = SHOP_PACK_G
-    if one.unit == "oz":
-        return one.amount not in OUNCES_OF_HERB and low <= one.base_amount <= high
-    return one.unit in {"g", "kg"} and low <= one.base_amount <= high and not one.base_amount % 5
-
-
+"""By-words that say what another by-word's drug looks like (`Molly 1g - brown crystal`), or how good it is."""
+GENERIC = TRAITS | {
+    "bud", "buds", "nug", "nugs", "grass", "green", "wax", "pollen", "pot", "tar", "horse", "snow", "flower", "resin",
+    "mushrooms", "truffles", "spice", "skunk", "cheese", "glue", "seeds", "haze", "blow",
+}
+"""Names that are the kind of many things (`lavender buds 28 g`): what stands before them must be known."""
+_WORD = re.compile(r"[^\W\d_]+")
 JOIN_REACH = 8
 """Tokens between two names that a joiner can join: room for a brand in quotes and an amount."""
 
@@ -91,27 +98,28 @@ class Belief:
             if strength != "weak":
                 self._telling.add(field)
             if field == "title":
-                self._title_names = True
+                self._title_names = self._title_names or not is_namesake(hit)
                 if strength != "weak":
                     self._in_title.add(value)
             elif field == "category":
                 self._category.add(value)
 
     def _of_products(self, hits: list[Match]) -> list[Match]:
-        """`CBD 1,6 %` is a property of the cannabis sold, not a product; pictures count only where no word does."""
+        """`CBD 1,6 %` is a property of the cannabis sold, not a product, where anything else is named; pictures
+        count only where no word does."""
         for hit in hits:
             if hit.term.value == "cbd" or hit.term.lang == EMOJI:
                 break
         else:
             return hits
         text = self._doc.text
-        hits = [hit for hit in hits if hit.term.value != "cbd" or _PERCENT.match(text, hit.end) is None]
+        hits = [hit for hit in hits if hit.term.value != "cbd" or _PERCENT.match(text, hit.end) is None] or hits
         return [hit for hit in hits if hit.term.lang != EMOJI] or hits
 
     def believed(self) -> list[Match]:
         """Strong names, and weak ones beside enough other evidence; those of the category only where there is no
         other."""
-        if (self._named and self._is_foreign()) or (self._hits[0].term.type == "strain" and self._is_groceries()):
+        if (self._named and self._is_foreign()) or (self._hits[0].term.type == "strain" and self._is_food()):
             return []
         main = self._in_title or {self._first}
         kept: list[Match] = []
@@ -125,7 +133,7 @@ class Belief:
             elif strength == "class":
                 good = (field == "title" or not self._in_title) and (self._is_ours(hit) or self._is_class_sold(hit))
             else:
-                good = field != "category" and self._is_weak_good(hit, number)
+                good = self._fills_shelf(hit) if field == "category" else self._is_weak_good(hit, number)
             if good:
                 kept.append(hit)
                 last = max(last, hit.last)
@@ -145,9 +153,10 @@ class Belief:
         byword = (hit.term.type in BYWORDS and hit.last - hit.first == 1) or (acronym and not sold)
         if (offered and not byword) or self._says_drug or self._in_town or is_sentence(self._doc):
             return False
+        strangers = self._strange.beside(hit)
         if sold:
-            return self._strangers > STRANGERS_NEAR
-        return self._strangers >= (STRANGERS if byword else STRANGERS + 1)
+            return strangers > STRANGERS_NEAR
+        return strangers >= (STRANGERS if byword else STRANGERS + 1)
 
     def _is_ours(self, hit: Match) -> bool:
         """Another word names the same substance, or another product of the same plant."""
@@ -171,30 +180,24 @@ class Belief:
         strain."""
         title = self._field("title")
         counted = any(one.base_unit == "unit" and one.start < title.end for one in found(self._doc).quantities)
-        return counted and self._strangers < STRANGERS_NEAR and any(
+        return counted and self._strange.all < STRANGERS_NEAR and any(
             one.term.value in {"seeds", "edible"} and one.field == "title" for one in matches(self._doc, "form")
         )
 
-    def _is_groceries(self) -> bool:
-        """`Blue cheese 200 g`: nothing but strains named after food, in the amounts that a shop packs food in."""
-        seen = found(self._doc)
-        if self._says_drug or any(one.name in SITE_FIELDS for one in seen.fields):
-            return False
-        if not seen.quantities or any(not _is_shop_pack(one) for one in seen.quantities):
-            return False
-        return all(hit.term.type == "strain" and not FOODS.isdisjoint(self._words_of(hit)) for hit in self._hits)
-
-    def _words_of(self, hit: Match) -> list[str]:
-        return _WORD.findall(self._doc.text[hit.start : hit.end].lower())
-
     def _is_weak_good(self, hit: Match, number: int) -> bool:
         field, ours = hit.field, self._is_ours(hit)
-        if hit.term.type == "press" and not ours and not self._is_pressed:
+        if is_namesake(hit):
+            return self._is_namesake_sold(hit)
+        if not ours and (
+            (hit.term.type == "press" and not self._is_pressed) or (hit.term.type == "print" and not self._is_dripped)
+        ):
             return False
         if ours or self._is_propped(hit):
             # what the title does not name, a description of it may only be praised with (`kief-caked`)
             told = field != "description" or not self._title_names or hit.term.value in self._in_title
             return told or self._amounts.near(hit)
+        if self._is_trait(hit, number):
+            return False
         if field in self._telling:
             return field == "title" and self._joins_any(number)
         if field == "description":
@@ -206,8 +209,51 @@ class Belief:
     def _is_pressed(self) -> bool:
         """The name of a tablet's stamp (`Tesla 2 pcs, 260 mg`): pieces of the strength of ecstasy, or a stash market's
         own fields."""
+        return self._at_stash or self._is_dosed(*MDMA_MG)
+
+    @cached_property
+    def _is_dripped(self) -> bool:
+        """The name of a blotter's print (`Hofmann 150 ug x 25`): pieces of the strength of LSD."""
+        return self._is_dosed(*LSD_MG)
+
+    def _is_dosed(self, least: Decimal, most: Decimal) -> bool:
         doses = (one.dose_mg for one in found(self._doc).quantities)
-        return self._at_stash or any(dose is not None and MDMA_MG[0] <= dose <= MDMA_MG[1] for dose in doses)
+        return any(dose is not None and least <= dose <= most for dose in doses)
+
+    def _is_namesake_sold(self, hit: Match) -> bool:
+        """A strain that is called like everyday things (`Banana Bread 3.5 g`) counts in weights that herb is sold in,
+        or where words say that drugs are sold; not beside another name or words that no table knows."""
+        if hit.field != "title" or self._title_names or not (self._amounts.bud or self._says_drug):
+            return False
+        return self._strange.beside(hit) < STRANGERS
+
+    def _fills_shelf(self, hit: Match) -> bool:
+        """`Stimulants > Speed`: the step of the category's path is hardly more than this word."""
+        if hit.term.type in CALLED_AFTER:
+            return False
+        category = self._field("category")
+        first, last = max(category.start, hit.start - SHELF_REACH), min(category.end, hit.end + SHELF_REACH)
+        before = self._doc.text[first : hit.start].rsplit(">", 1)[-1]
+        behind = self._doc.text[hit.end : last].split(">", 1)[0]
+        return len(_WORD.findall(before + self._written(hit) + behind)) <= SHELF_WORDS
+
+    def _is_trait(self, hit: Match, number: int) -> bool:
+        """A by-word that only describes: another one in the title names another drug, with no `+` or `and` between."""
+        if hit.field != "title" or self._written(hit) not in TRAITS or self._described <= {hit.term.value}:
+            return False
+        around = self._hits[max(0, number - JOIN_REACH - 1) : number + JOIN_REACH + 2]
+        return not any(
+            self._joined(hit, one, ADDED) if one.start > hit.start else self._joined(one, hit, ADDED)
+            for one in around if one.term.value != hit.term.value and one.field == "title"
+        )
+
+    @cached_property
+    def _described(self) -> set[str]:
+        """What the title names by other words than those of looks."""
+        return {hit.term.value for hit in self._hits if hit.field == "title" and self._written(hit) not in TRAITS}
+
+    def _written(self, hit: Match) -> str:
+        return self._doc.text[hit.start : hit.end].lower()
 
     @cached_property
     def _at_stash(self) -> bool:
@@ -229,7 +275,7 @@ class Belief:
         """Where the names of cannabis begin, by field."""
         plants: dict[str, set[int]] = {}
         for hit in self._hits:
-            if hit.term.value.startswith("cannabis"):
+            if hit.term.value.startswith("cannabis") and not is_namesake(hit):
                 plants.setdefault(hit.field, set()).add(hit.start)
         return plants
 
@@ -238,19 +284,25 @@ class Belief:
         return hit.first >= 0 and any(self._joined(other, hit) for other in before[-JOIN_REACH - 1 :])
 
     def _joins_any(self, number: int) -> bool:
+        """A joiner between the name and the next one on either side that is more than a by-word: `speed + MDMA`, not
+        `Ket/Ketamine, long shards`."""
         hits, hit = self._hits, self._hits[number]
-        around = hits[max(0, number - JOIN_REACH - 1) : number + JOIN_REACH + 2]
-        return hit.first >= 0 and any(
-            self._joined(hit, other) if other.start > hit.start else self._joined(other, hit)
-            for other in around
-            if other is not hit and other.field == hit.field and other.term.strength != "weak"
-        )
+        if hit.first < 0:
+            return False
+        sides = hits[max(0, number - JOIN_REACH - 1) : number][::-1], hits[number + 1 : number + JOIN_REACH + 2]
+        for side in sides:
+            other = next((one for one in side if one.field == hit.field and one.term.strength != "weak"), None)
+            if other is not None and (
+                self._joined(hit, other) if other.start > hit.start else self._joined(other, hit)
+            ):
+                return True
+        return False
 
-    def _joined(self, left: Match, right: Match) -> bool:
+    def _joined(self, left: Match, right: Match, by: Set[str] = JOINERS) -> bool:
         if left.first < 0 or right.first < 0 or right.first - left.last > JOIN_REACH:
             return False
         for at in range(left.last, right.first):  # noqa: SIM110  (a generator takes twice as long)
-            if word_at(self._doc, at) in JOINERS and not self._is_sum(at):
+            if word_at(self._doc, at) in by and not self._is_sum(at):
                 return True
         return False
 
@@ -293,19 +345,34 @@ class Belief:
         plausible = self._says_drug or self._amounts.plausible(value, below=below)
         if not plausible or hit.field != "title":
             return plausible
+        return self._strange.beside(hit) < self._bearable(hit)
+
+    def _bearable(self, hit: Match) -> int:
+        """So many strangers make a name of the title harmless."""
         if self._in_town:
-            return self._strangers < STRANGERS_IN_TOWN
+            return STRANGERS_IN_TOWN
+        beside = self._amounts.near(hit)
+        street = 0
+        if self._amounts.street(hit.term.value) and self._written(hit) not in GENERIC and not self._strange.follow(hit):
+            street = STRANGERS_STREET if beside else STRANGERS_STREET_FAR
         if self._stands_clear(hit):
-            return self._strangers < STRANGERS_CLEAR
-        near = self._says_drug or self._at_stash or (hit.term.strength == "class" and self._amounts.near(hit))
-        return self._strangers < (STRANGERS_NEAR if near else STRANGERS)
+            return max(STRANGERS_CLEAR, STRANGERS + street)
+        # nor is the dose of a stamp or a print that of anything else
+        near = self._says_drug or self._at_stash or (hit.term.strength == "class" and beside) or hit.term.type in DOSED
+        return (STRANGERS_NEAR if near else STRANGERS) + street
+
+    @cached_property
+    def _weights(self) -> tuple[set[int], set[int]]:
+        """Where small weights start and end."""
+        weights = [one for one in found(self._doc).quantities if one.base_unit == "g" and one.base_amount <= CLEAR_G]
+        return {one.start for one in weights}, {one.end for one in weights}
 
     def _stands_clear(self, hit: Match) -> bool:
         """`50 gr speed, blue`, `Ice 5g - fire`: nothing beside the name but a small weight, a sign or the end."""
         text, title = self._doc.text, self._field("title")
-        weights = [one for one in found(self._doc).quantities if one.base_unit == "g" and one.base_amount <= CLEAR_G]
-        left = any(0 <= hit.start - one.end <= 1 for one in weights)
-        right = any(0 <= one.start - hit.end <= 1 for one in weights)
+        starts, ends = self._weights
+        left = hit.start in ends or hit.start - 1 in ends
+        right = hit.end in starts or hit.end + 1 in starts
         if left == right:
             return left
         if left:
@@ -313,31 +380,18 @@ class Belief:
         return hit.start <= title.start or text[title.start : hit.start].rstrip()[-1:] in {*_SIGNS, ""}
 
     @cached_property
-    def _says_drug(self) -> bool:
-        return any(cue.term.value == "drug" for cue in matches(self._doc, "cue"))
+    def _strange(self) -> Strangers:
+        return Strangers(self._doc, self._words)
+
+    def _is_food(self) -> bool:
+        sold = self._says_drug or any(one.name in SITE_FIELDS for one in found(self._doc).fields)
+        return not sold and are_groceries(self._doc, self._hits)
 
     @cached_property
-    def _strangers(self) -> int:
-        """Words of four letters and more in the title that no table knows from drug listings, but for those in quotes
-        (`Lush Kush "great mix"`)."""
-        title, text, seen = self._field("title"), self._doc.text, found(self._doc)
-        regions = seen.regions
-        begins = {one.start for one in regions}
-        amounts = [(one.start, one.end) for one in seen.quantities] + [(one.start, one.end) for one in seen.prices]
-        named = {at for hit in matches(self._doc, "substance") for at in range(hit.first, hit.last)}
-        count = 0
-        doc = listing(self._doc)
-        quoted = [match.span() for match in _QUOTED.finditer(text, title.start, title.end)]
-        for token in range(doc.count):
-            start, end = doc.starts[token], doc.end(token)
-            if start >= title.end:
-                break
-            if start < title.start or end - start < 4 or not text[start:end].isalpha():
-                continue
-            if token in named or doc.norm(token) in self._words:
-                continue
-            # nor is the town that brackets explain: `Железногорск (Курская обл.)`
-            explained = text[end : end + 2] == " (" and end + 2 in begins
-            known = any(first <= start < last for first, last in (*amounts, *quoted))  # a unit or a currency
-            count += not explained and not known and not any(one.start <= start < one.end for one in regions)
-        return count
+    def _says_drug(self) -> bool:
+        """A word that only drug listings use, or a shelf of drugs."""
+        if any(cue.term.value == "drug" for cue in matches(self._doc, "cue")):
+            return True
+        shelf = next((one for one in found(self._doc).fields if one.name == "category"), None)
+        text = "" if shelf is None else self._doc.text[shelf.start : shelf.end].lower()
+        return not SHELVES.isdisjoint(_WORD.findall(text))

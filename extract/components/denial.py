@@ -13,7 +13,7 @@ from extract.evidence import Amounts, states_amount
 from extract.found import found, in_region, span_of, word_at
 from extract.marks import listing
 from extract.morphology import is_of_something
-from extract.terms import Match, matches
+from extract.terms import Match, is_namesake, matches
 from extract.vocabulary import Category
 
 REACH = 5
@@ -31,6 +31,8 @@ AFTER_REACH = 3
 _ADJECTIVE = re.compile(r"(?:ый|ий|ая|ое|ые|ие)$", re.IGNORECASE)
 _NOUN = re.compile(r"[а-яё]{3,}")
 _WORD = re.compile(r"[^\W\d_]+")
+_MEASURED = re.compile(r"[0-9] ?mg (?:of )?$", re.IGNORECASE)
+"""`250mg THC`: what milligrams are of is no everyday thing."""
 _LISTED: tuple[Category, ...] = ("form", "cue")
 SITE_FIELDS = frozenset({"price", "quantity", "category", "place"})
 """Fields only a market's own page has."""
@@ -98,6 +100,11 @@ class Denial:
                 if not all(self._in_name(at) or self._in_draw(at) for at in span):
                     everyday.update(span)
                     media = media or kind == "media"
+        if everyday:  # `couch lock` speaks of no couch
+            everyday -= {
+                at for cue in matches(self._doc, "cue") if cue.term.value == "drug" and cue.field == "title"
+                for at in range(cue.first, cue.last)
+            }
         if everyday and not found(self._doc).stash and not is_sentence(self._doc):
             self._everyday = everyday
             self._media = (media and not states_amount(found(self._doc))) or not self._sold()
@@ -127,7 +134,7 @@ class Denial:
         """All but what stands before the name."""
         term = hit.term
         if self._everyday and hit.field == "title" and (self._media or self._is_everyday(hit)):
-            return True
+            return _MEASURED.search(self._doc.text, max(0, hit.start - 6), hit.start) is None
         if hit.first < 0:
             return False  # spelt letter by letter
         if term.lang == "ru" and hit.field == "title" and term.type in BYWORDS and self._is_of_something(hit):
@@ -209,7 +216,10 @@ class Denial:
 
     def _in_name(self, at: int) -> bool:
         if self._named is None:
-            self._named = {at for hit in matches(self._doc, "substance") for at in range(hit.first, hit.last)}
+            self._named = {
+                at for hit in matches(self._doc, "substance") for at in range(hit.first, hit.last)
+                if self._amounts.bud or not is_namesake(hit)
+            }
         return at in self._named
 
     def _in_draw(self, at: int) -> bool:

@@ -14,7 +14,7 @@ from spacy.tokens import Doc
 from extract.evidence import states_amount
 from extract.found import Found, FoundSubstance, found, in_region
 from extract.observation import Kind
-from extract.terms import Match, field_at, matches
+from extract.terms import Match, field_at, is_namesake, matches
 from extract.vocabulary import TABLES, load_vocabulary
 
 FIELD = {"title": 2.0, "category": 2.0, "description": 0.5}
@@ -100,7 +100,9 @@ class KindFinder:
     def _says_drug(doc: Doc, seen: Found) -> bool:
         """Anything at all that a drug listing would say: an amount, a price, a hiding type, a form, a term shaped like
         a new substance, a category, a word such listings use."""
-        if seen.quantities or seen.prices or seen.stash or seen.form or seen.unknown_terms or matches(doc, "substance"):
+        if seen.quantities or seen.prices or seen.stash or seen.form or seen.unknown_terms:
+            return True
+        if any(not is_namesake(hit) for hit in matches(doc, "substance")):
             return True
         if any(one.name in SITE_FIELDS for one in seen.fields):
             return True

@@ -13,7 +13,7 @@ from extract.marks import marked, stretches_of
 from extract.number_scan import scan
 from extract.price_rules import read_prices
 from extract.purity_rules import read_purity
-from extract.quantity_patterns import HINTS
+from extract.quantity_patterns import HINTS, LEADING
 from extract.quantity_rules import doses_apart, read_quantities
 from extract.tokenizer import Tokenizer
 
@@ -45,7 +45,7 @@ class NumberComponent:
             part = text[start:end]
             tokens = scan(part)
             hints = None if words is None else stretches_of(doc, words, start, end)
-            if not tokens and hints == []:
+            if not tokens and hints == [] and (name not in _GRAMS or LEADING.match(part) is None):
                 continue
             decimals = self.lone_decimals and name in _GRAMS
             quantities = read_quantities(part, tokens, decimals=decimals, hints=hints)

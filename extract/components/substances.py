@@ -14,12 +14,14 @@ from pathlib import Path
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from extract.components.belief import Belief
+from extract.components.belief import ADDED, Belief
 from extract.components.denial import Denial
 from extract.components.spaced import SpacedNames
-from extract.evidence import Amounts, count_named, mark_lone_doses, split_sums
+from extract.components.strangers import CALLED_AFTER
+from extract.evidence import BY_GRAM, Amounts, count_named, mark_lone_doses, split_sums
 from extract.found import FoundSubstance, found, word_at
-from extract.terms import Match, matches
+from extract.parts import read_parts
+from extract.terms import NAMESAKE, Match, matches
 from extract.vocabulary import TABLES, Vocabulary, load_vocabulary
 
 READ = frozenset({"title", "description", "category"})
@@ -27,9 +29,14 @@ FIELD_WEIGHT = {"title": 100.0, "description": 50.0, "category": 10.0}
 CANNABIS = ("cannabis-resin", "cannabis-concentrate", "cannabis-edible", "cannabis-seeds", "cannabis-herb")
 PRODUCT_FIELDS = ("title", "category", "description")
 """Those that say what is made of the plant, the most trusted first."""
+STRAINS = frozenset({"strain", NAMESAKE})
 SWEETENED = frozenset({"cannabis-concentrate", "cannabis-herb"})
 NAMESAKES = frozenset({"cookies", "candy", "candies", "chocolate", "space cake"})
 """Sweets that strains are named after."""
+VAPES = frozenset({
+    "cart", "carts", "cartridge", "cartridges", "disposable", "disposables", "vape", "vapes", "vape pen",
+})  # fmt: skip
+"""What oil is sold in, whatever strain it is called after."""
 FOR = frozenset({"for", "для"})
 """`trim for edibles`"""
 WHOLE_GROUPS = frozenset({"nitazenes", "synthetic-cannabinoids"})
@@ -42,6 +49,7 @@ NOT_OF_LISTINGS = frozenset({"harmless", "media", "elsewhere", "other", "service
 """Cues and kinds whose words speak of something else than a drug."""
 
 
+NAMES_OF_SORTS = CALLED_AFTER | {"strain"}
 STRAINS_WITH_WORD = 5
 """Strain names with a word (`purple`, `cookies`) that make it one of drug listings: they are named after all sorts."""
 
@@ -53,10 +61,10 @@ def _words_of_listings(vocabulary: Vocabulary) -> frozenset[str]:
     strains: Counter[str] = Counter()
     for phrase, terms in vocabulary.phrases.items():
         telling = [term for term in terms if term.category != "false" and term.value not in NOT_OF_LISTINGS]
-        if any(term.type != "strain" for term in telling):
+        if any(term.type not in NAMES_OF_SORTS for term in telling):
             words.update(phrase.split())
         elif telling:
-            strains.update(set(phrase.split()))
+            strains.update({word for term in telling if term.type == "strain" for word in phrase.split()})
     return frozenset(words | {word for word, names in strains.items() if names >= STRAINS_WITH_WORD})
 
 
@@ -84,11 +92,13 @@ class SubstanceFinder:
             hits = denial.leave(hits)
             hits = Belief(doc, hits, amounts, self._words, self._talk).believed() if hits else hits
             seen = found(doc)
-            seen.substances = self._weigh(self._merge_cannabis(doc, hits, amounts, filed), denial, amounts)
+            seen.substances = self._weigh(doc, self._merge_cannabis(doc, hits, amounts, filed), denial, amounts)
             if seen.substances:
                 main = seen.substances[0]
                 group = self._groups[main.id]
                 count_named(doc, main, group)
+                if main.id in BY_GRAM:
+                    read_parts(doc, main.id)
                 if len(seen.substances) > 1:
                     split_sums(doc)
                 if seen.quantities:
@@ -142,12 +152,16 @@ class SubstanceFinder:
             one.term.value == "seeds" and one.field == "title" for one in matches(doc, "form")
         ):
             said.add(("title", "cannabis-seeds"))  # `Feminised Gorilla Zkittlez seeds`
+        if ("title", "cannabis-herb") not in said and any(
+            one.field == "title" and doc.text[one.start : one.end].lower() in VAPES for one in matches(doc, "form")
+        ):
+            said.add(("title", "cannabis-concentrate"))  # `Runtz disposable 2g`
         if len(filed) == 1:  # not `Cannabis & Hashish`
             said |= {("category", one) for one in filed}
         # the description last: it may praise a herb as `kief-caked`
         product = next((one for field in PRODUCT_FIELDS for one in CANNABIS if (field, one) in said), None)
         if product is None and sweets and (
-            all(hit.term.type != "strain" for hit in hits)
+            all(hit.term.type not in STRAINS for hit in hits)
             or any(doc.text[one.start : one.end].lower() not in NAMESAKES for one in sweets)
         ):
             product = "cannabis-edible"  # `Gummies Cali-O 500mg THC`
@@ -155,7 +169,7 @@ class SubstanceFinder:
             return hits
         others = [hit for hit in hits if hit.term.value == product]
         apart = [
-            hit for hit in hits if hit.term.type == "strain" and amounts.near(hit)
+            hit for hit in hits if hit.term.type in STRAINS and amounts.near(hit)
             and any(_are_added(doc.text, hit, other) and amounts.near(other) for other in others)
         ]
         return [
@@ -164,13 +178,16 @@ class SubstanceFinder:
             for hit in hits
         ]
 
-    def _weigh(self, hits: list[Match], denial: Denial, amounts: Amounts) -> list[FoundSubstance]:
+    def _weigh(self, doc: Doc, hits: list[Match], denial: Denial, amounts: Amounts) -> list[FoundSubstance]:
         best: dict[str, FoundSubstance] = {}
+        mixed = any(hit.term.strength != "weak" for hit in hits)
         for rank, hit in enumerate(hits):
             value = hit.term.value
             weight = FIELD_WEIGHT[hit.field] - (rank if rank < 30 else 30)
-            if hit.term.strength == "weak" and not (hit.field == "title" and amounts.near(hit)):
-                weight -= 15
+            if mixed and hit.term.strength == "weak" and not (hit.field == "title" and amounts.near(hit)):
+                following = hits[rank + 1].start if rank + 1 < len(hits) else len(doc.text)
+                if doc.text[hit.end : following].strip().lower() not in ADDED:  # `coke and MDMA`
+                    weight -= 15
             if denial.is_gift(hit):
                 weight -= 40
             known = best.get(value)

@@ -86,6 +86,7 @@ def test_a_gift_comes_last(extractor: Extractor) -> None:
 def test_content_of_cbd_is_no_product(extractor: Extractor) -> None:
     assert ids(extractor, "Amnesia 1g THC 20% CBD 1%") == ["cannabis-herb"]
     assert ids(extractor, "CBD oil 10 ml") == ["cbd"]
+    assert ids(extractor, "CBD oil 10% 30 ml") == ["cbd"]  # all that is named: the per cent is its strength
 
 
 def test_tables_are_whole() -> None:
