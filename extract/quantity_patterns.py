@@ -173,7 +173,7 @@ COUNTED_STEMS = (
 )  # fmt: skip
 NOT_TIMES = re.compile(
     r"[ \t]{0,2}(?:\d|(?:the|more|better|stronger|faster|as|cheaper|times)\b"
-    r"|(?:filter|wash|distill|sift|siev|refin|recryst|cook(?!ie)|poten|extract|экстракт))",
+    r"|(?:filter|wash|distill(?!ate)|sift|siev|refin|recryst|cook(?!ie)|poten|extract|экстракт))",
     re.IGNORECASE,
 )
 SMALL = {

@@ -20,7 +20,7 @@ def amounts(extractor: Extractor, title: str, description: str = "") -> list[tup
 @pytest.mark.parametrize(
     ("title", "expected"),
     [
-        ("8 MDMA", [(8, "unit")]), ("15 Percocet 10mg", [(15, "unit")]), ("20 pink Xanax 2mg", [(20, "unit")]),
+        ("8 MDMA", [(8, "unit")]), ("12X DISTILLATE CART", [(12, "unit")]), ("15 Percocet 10mg", [(15, "unit")]), ("20 pink Xanax 2mg", [(20, "unit")]),
         ("Tramadol 100mg 5 strips of 10", [(50, "unit")]), ("Zolpidem 10mg - 2 blisters of 14", [(28, "unit")]),
         ("3 boxes of 28 Lyrica 300mg", [(84, "unit")]), ("4 packs of 10 oxycodone tablets", [(40, "unit")]),
         ("2 sheets LSD (100 tabs per sheet)", [(200, "unit")]), ("DHC 30mg Teva 100s", [(100, "unit")]),
