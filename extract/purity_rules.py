@@ -36,6 +36,7 @@ _OTHER_RIGHT = re.compile(
     r"working|valid|safe|secure|anonym\w*|feedback|reviews?|customer\w*|in\b|от\b|к\b)",
     re.IGNORECASE,
 )
+_POTENCY = re.compile(r"\+?[\s\-–:*]{0,3}(?:thc|тгк|cbd|кбд|cbn)(?!\w)", re.IGNORECASE)
 _CANNABIS = re.compile(
     r"(?<!\w)(?:thc|тгк|cbd|weed|kush|haze|skunk|indica|sativa|hash\w*|гашиш\w*|шишк\w*|марихуан\w*|marij?[ux]\w*|buds?|бошк\w*"
     r"|cannabis|cart(?:ridge)?s?|vape|distillate|wax|shatter)(?!\w)",
@@ -47,7 +48,7 @@ def read_purity(text: str, tokens: list[Token], *, title: bool) -> Decimal | Non
     """The purity claimed in one field, 1..100 per cent, or None. Words that say so win over lone percentages."""
     lone: Decimal | None = None
     for token in tokens:
-        if token.kind != "percent" or not 1 <= token.value <= 100:
+        if token.kind != "percent" or not 1 <= token.value <= 100 or _POTENCY.match(text, token.end):
             continue
         left = text[max(0, token.start - 32) : token.start]
         if _CUE_RIGHT.match(text, token.end) or _CUE_LEFT.search(left) or _STRONG_LEFT.search(left):

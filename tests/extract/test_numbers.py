@@ -97,7 +97,7 @@ def test_what_is_no_quantity(text: str) -> None:
     ("text", "wanted"),
     [("84% purity", "84"), ("чистота 92%", "92"), ("чистота - 92,5 %", "92.5"), ("99% чистота", "99"), ("PURE BOLIVIAN 89% FISHSCALE", "89"), ("Speed paste - 74%", "74"),
      ("82% Pure", "82"), ("purity 93%+", "93"), ("APVP of 98+% purity", "98"), ("скидка 10%", None), ("-10% BTC", None), ("THC 24+%", None), ("тгк 28 %", None),
-     ("100% natural", None), ("90% sativa 10% indica", None), ("99% delivery success", None), ("VHQ", None), ("SALE 50%", None), ("25% THC hash", None)],
+     ("100% natural", None), ("90% sativa 10% indica", None), ("99% delivery success", None), ("VHQ", None), ("SALE 50%", None), ("25% THC hash", None), ("quality 21% THC", None)],
 )  # fmt: skip
 def test_purity(text: str, wanted: str | None) -> None:
     assert read_purity(text, scan(text), title=True) == (None if wanted is None else Decimal(wanted))
