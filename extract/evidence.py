@@ -46,6 +46,8 @@ MEDICINES = frozenset({
 LARGEST_DOSE_MG = 800
 LARGEST_EDIBLE_MG = 5000
 """Tetrahydrocannabinol in the strongest sweets."""
+PIECE_MG = {"mdma": (Decimal(100), Decimal(400)), "lsd": (Decimal("0.04"), Decimal("0.5"))}
+"""Least and most in an ecstasy tablet (Trans European Drug Information alerts) and in a blotter."""
 STREET_G = frozenset(map(Decimal, (
     "0.1", "0.2", "0.25", "0.3", "0.4", "0.5", "0.6", "0.7", "0.75", "0.8", "1", "1.25", "1.5", "1.75", "2", "2.5", "3",
     "3.5", "7", "14", "28",
@@ -64,6 +66,12 @@ FARTHEST = 200
 _SUM = re.compile(r"([0-9]+(?:[.,][0-9]+)?) ?[^\W\d_]{1,7} ?\+ ?([0-9]+(?:[.,][0-9]+)?) ?[^\W\d_]{1,7}")
 NEAR = 12
 """Code points between a name and an amount that belongs to it."""
+
+
+def is_dosed(seen: Found, substance: str) -> bool:
+    """An amount has the dose of one piece as that substance's pieces have (`PIECE_MG`)."""
+    least, most = PIECE_MG[substance]
+    return any(one.dose_mg is not None and least <= one.dose_mg <= most for one in seen.quantities)
 
 
 def states_amount(seen: Found) -> bool:

@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Set
-from decimal import Decimal
 from functools import cached_property
 
 from spacy.tokens import Doc
 
 from extract.components.denial import BYWORDS, is_sentence
 from extract.components.strangers import CALLED_AFTER, Strangers, are_groceries
-from extract.evidence import HUGE, HUGE_AT_STASH, HUGE_PLANT, Amounts
+from extract.evidence import HUGE, HUGE_AT_STASH, HUGE_PLANT, Amounts, is_dosed
 from extract.found import FieldSpan, found, word_at
 from extract.terms import Match, is_namesake, matches
 
@@ -48,10 +47,6 @@ SHELF_REACH = 40
 """Code points of the longest such shelf before and behind the by-word."""
 STASH_SITE = frozenset({"quantity", "place"})
 """Fields that together only stash markets have."""
-MDMA_MG = (Decimal(100), Decimal(400))
-"""Least and most MDMA that ecstasy tablets are sold as (Trans European Drug Information alerts)."""
-LSD_MG = (Decimal("0.04"), Decimal("0.5"))
-"""Least and most LSD that blotters are sold as."""
 TRAITS = frozenset({
     "brown", "crystal", "crystals", "dope", "flake", "gear", "glass", "loud", "paste", "shards", "white",
     "clear shards", "crystal shards",
@@ -209,16 +204,12 @@ class Belief:
     def _is_pressed(self) -> bool:
         """The name of a tablet's stamp (`Tesla 2 pcs, 260 mg`): pieces of the strength of ecstasy, or a stash market's
         own fields."""
-        return self._at_stash or self._is_dosed(*MDMA_MG)
+        return self._at_stash or is_dosed(found(self._doc), "mdma")
 
     @cached_property
     def _is_dripped(self) -> bool:
         """The name of a blotter's print (`Hofmann 150 ug x 25`): pieces of the strength of LSD."""
-        return self._is_dosed(*LSD_MG)
-
-    def _is_dosed(self, least: Decimal, most: Decimal) -> bool:
-        doses = (one.dose_mg for one in found(self._doc).quantities)
-        return any(dose is not None and least <= dose <= most for dose in doses)
+        return is_dosed(found(self._doc), "lsd")
 
     def _is_namesake_sold(self, hit: Match) -> bool:
         """A strain that is called like everyday things (`Banana Bread 3.5 g`) counts in weights that herb is sold in,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from extract.found import Found, found
+from extract.evidence import PIECE_MG, is_dosed
+from extract.found import found
 from extract.terms import Match, matches
 
 IMPLIED = {
@@ -17,8 +16,6 @@ IMPLIED = {
 """Forms that the substance id itself says."""
 BLOTTER_IDS = frozenset({"lsd", "1p-lsd", "1cp-lsd", "1v-lsd", "1d-lsd", "ald-52", "al-lad", "eth-lad", "25i-nbome",
                          "25b-nbome", "25c-nbome", "25n-nbome", "dob", "doc", "doi", "dom"})  # fmt: skip
-COUNTED = {"mdma": (Decimal(100), Decimal(400)), "lsd": (Decimal("0.05"), Decimal("0.4"))}
-"""Milligrams in a piece, by which pieces without a word for their form are tablets or blotters."""
 NOT_WITH = {
     "mdma": frozenset({"herb", "resin", "concentrate", "seeds", "edible", "blotter", "mushroom"}),
     "cocaine": frozenset({"herb", "resin", "seeds", "mushroom", "blotter"}),
@@ -46,15 +43,10 @@ class FormFinder:
             seen.form = self._of_fields(doc, hits, main)
         if seen.form is None and main == "psilocybin":
             seen.form = "mushroom"
-        if seen.form is None and main in COUNTED and self._is_counted(seen, COUNTED[main]):
+        pieces = any(one.base_unit == "unit" for one in seen.quantities)
+        if seen.form is None and main is not None and main in PIECE_MG and pieces and is_dosed(seen, main):
             seen.form = "blotter" if main in BLOTTER_IDS else "pill"
         return doc
-
-    @staticmethod
-    def _is_counted(seen: Found, dose: tuple[Decimal, Decimal]) -> bool:
-        """Sold by the piece, of a dose that such pieces have."""
-        pieces = any(one.base_unit == "unit" for one in seen.quantities)
-        return pieces and any(one.dose_mg is not None and dose[0] <= one.dose_mg <= dose[1] for one in seen.quantities)
 
     def _of_fields(self, doc: Doc, hits: list[Match], main: str | None) -> str | None:
         """The form that the first field says which says one."""
