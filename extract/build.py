@@ -34,6 +34,8 @@ PRICE_SCALE = 10_000
 """Prices per base unit are integers of this fraction of a major unit."""
 
 
+LISTED = frozenset({"each", "order", "item", "listing", "lot", "pack", "package", "box"})
+"""Units of a site that say no more than one of what the title offers: each of `20 x "EVIL EYE"` are twenty."""
 OWN_FIELDS = {"from": "ships_from", "to": "ships_to"}
 """Where a market says it apart; a `ships_from` of the whole world says nothing."""
 
@@ -59,7 +61,9 @@ class _Said(NamedTuple):
     stash: Stash | None
     dose: float | None
     sold: QuantityMention | None
-    """The first quantity that is not the dose of one piece (`Xanax 2 mg`)."""
+    """The first quantity that is sold."""
+    whole: QuantityMention | None
+    """What the title says is sold, if it says one thing."""
     weights: tuple[Decimal, ...]
     pieces: tuple[Decimal, ...]
     """Of the title, in base units."""
@@ -216,6 +220,8 @@ class ObservationBuilder:
         asked: descriptions name pieces of all kinds ('from 3 pcs a bonus').
         """
         dose = said.dose
+        if text is not None and said.whole is not None and text.strip().casefold() in LISTED:
+            return _Amount(text, float(said.whole.base_amount), said.whole.base_unit, dose, doubtful=False)
         stated: FoundQuantity | None = self._quantity(text) if text else None
         if stated is None:
             first = said.sold
@@ -286,6 +292,7 @@ def _summarise(reading: Reading) -> _Said:
     roles = {role: _codes(reading, role) for role in ("place", "from", "to", "except")}
     quantities = reading.quantities
     in_title = [one for one in quantities if one.field == "title"]
+    packages = [one for one in in_title if _is_sold(one)]
     return _Said(
         reading=reading,
         texts={
@@ -302,11 +309,17 @@ def _summarise(reading: Reading) -> _Said:
         place=roles["place"][0] if roles["place"] else None,
         stash=reading.stash[0].type if reading.stash else None,
         dose=next((float(one.dose_mg) for one in quantities if one.dose_mg is not None), None),
-        sold=next((one for one in quantities if one.base_unit != "g" or one.dose_mg is None), None),
+        sold=next(filter(_is_sold, quantities), None),
+        whole=packages[0] if len(packages) == 1 else None,
         weights=tuple([one.base_amount for one in in_title if one.base_unit == "g"]),
         pieces=tuple([one.base_amount for one in in_title if one.base_unit == "unit"]),
         amounts={},
     )
+
+
+def _is_sold(one: QuantityMention) -> bool:
+    """Not the dose of one piece (`Xanax 2 mg`)."""
+    return one.base_unit != "g" or one.dose_mg is None
 
 
 def _codes(reading: Reading, role: Role) -> tuple[str, ...]:

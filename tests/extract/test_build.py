@@ -141,6 +141,24 @@ def test_steps_are_read_in_linear_time() -> None:
     assert parse_tier("(" * 50_000 + "1 " * 50_000 + "or more") is None
 
 
+@pytest.mark.parametrize(
+    ("title", "unit", "expected"),
+    [
+        ('20 x "RED DRAGON" XTC 265mg', "Each", (20, "unit")), ("Nitrazepam 5mg 28 tab BOX", "each", (28, "unit")),
+        ("15X DISTILLATE CARTRIDGE", "ORDER", (15, "unit")), ("Cocaine 2g", "Item", (2, "g")),
+        ("XTC 280mg top quality", "Each", (1, "unit")), ("25-500x XTC 260mg", "Each", (1, "unit")),
+        ("Xanax 2mg", "Each", (1, "unit")), ("Cocaine 2g", "1 g", (1, "g")),
+    ],
+)  # fmt: skip
+def test_each_is_one_of_what_the_title_offers(
+    builder: ObservationBuilder, title: str, unit: str, expected: tuple[float, str]
+) -> None:
+    (found,) = build(builder, title, Offer(price="10 USD", quantity=unit))
+    assert (found.quantity, found.unit) == expected
+    (_, step) = build(builder, title, Offer(price="10 USD", quantity=unit), Offer(price="9 USD", quantity=f"{unit} (5 or more)"))
+    assert (step.quantity, step.unit, step.amount) == (5 * expected[0], expected[1], 4_500)
+
+
 def test_a_land_in_the_market_s_own_field_is_not_added_to(builder: ObservationBuilder) -> None:
     text = "Delivery: 1-2 days - Netherlands, 3-5 days - Europe. Sent from Germany or Poland. Not to Austria."
     (stated,) = build(builder, "Speed 10g | UK", ships_from="Germany", ships_to=("Europe",), description=text)
