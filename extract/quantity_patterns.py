@@ -10,6 +10,7 @@ def split_words(words: str) -> list[str]:
     return words.split()
 
 
+CROSSES = frozenset("xX×")
 BLANK = re.compile(r"[ \t\u00a0(\[]{0,2}$")
 CROSS = re.compile(r"[ \t\u00a0]{0,2}[xXхХ×*]?[ \t\u00a0]{0,2}$")
 _PACKED = (
@@ -106,14 +107,15 @@ PACKAGES = re.compile(
     r"|packages?|wraps?)[ \t\u00a0]{0,2}(?:по|of|x|х|@|each)[ \t\u00a0]{1,2}$",
     re.IGNORECASE,
 )
-VESSEL = re.compile(r"(?<!\w)(?:ампул\w*|амп|ampoules?|ampules?|amps?|vials?|флакон\w*|пузыр\w*)(?!\w)")
-VESSEL_STEMS = ("амп", "amp", "vial", "флакон", "пузыр")
+_AMPOULE = r"ампул\w*|амп|ampoules?|ampules?|amps?"
+AMPOULE = re.compile(rf"(?<!\w)(?:{_AMPOULE})(?!\w)")
+AMPOULE_STEMS = ("амп", "amp")
+VESSEL = re.compile(rf"(?<!\w)(?:{_AMPOULE}|vials?|флакон\w*|пузыр\w*)(?!\w)")
+VESSEL_STEMS = (*AMPOULE_STEMS, "vial", "флакон", "пузыр")
 """What each alternative of the pattern begins with; patterns that have stems are searched in lower case."""
 VESSEL_ML = 50
 AMPOULE_ML = 5
 """The largest ampoule: `5 x 1ml amps` are five."""
-AMPOULE = re.compile(r"(?<!\w)(?:ампул\w*|амп|ampoules?|ampules?|amps?)(?!\w)")
-AMPOULE_STEMS = ("амп", "amp")
 SYRUP = re.compile(
     r"[ \t\u00a0-]{0,2}(?:[^\W\d_]+\W{1,2}){0,2}?"
     r"(?:fl(?:uid)?\.?\s?oz|syrup|lean|promethazine|wockhardt|hi-?tech|tussionex|сироп\w*)"

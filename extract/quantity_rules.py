@@ -26,6 +26,7 @@ from extract.quantity_patterns import (
     CONCENTRATION,
     COUNTED,
     COUNTED_STEMS,
+    CROSSES,
     DOSE_LEFT,
     DOSE_LEFT_STEMS,
     DOSE_RIGHT,
@@ -64,7 +65,6 @@ _BOXES_NEAR = 80
 _LARGEST_PIECE_G = 1
 _LARGEST_FILLING_G = 2
 _MOST_ROLLED = 100
-_CROSSES = frozenset("xX×")
 _THOUSAND = frozenset("kK")
 _SHORT = re.compile(r"[0-9]['’]?s(?!\w)", re.IGNORECASE)
 _LARGEST_DOSE_MG = 2000
@@ -163,7 +163,7 @@ def _ampoules(text: str, one: FoundQuantity) -> FoundQuantity:
     """`5 x 1ml amps` are five, not 5 ml."""
     if one.unit != "ml" or one.count == 1 or one.amount > AMPOULE_ML:
         return one
-    if _CROSSES.isdisjoint(text[one.start : one.end]):
+    if CROSSES.isdisjoint(text[one.start : one.end]):
         return one
     return build_quantity(Decimal(one.count), unit_named("unit"), one.start, one.end)
 

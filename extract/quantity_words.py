@@ -17,6 +17,7 @@ from extract.number_tables import find_unit, units, unmixed
 from extract.quantity_build import build_quantity, unit_named
 from extract.quantity_patterns import (
     AMOUNTS,
+    CROSSES,
     FOLLOWERS,
     LETTERS,
     LONE_HINTS,
@@ -26,7 +27,6 @@ from extract.quantity_patterns import (
 )
 
 _JOINTS = frozenset(" -")
-_CROSSES = frozenset("xX×")
 _NEXT = re.compile(r"[^\W\d_]{1,13}")
 """The next word, cut where it is longer than any that a match goes on with."""
 
@@ -60,7 +60,7 @@ def add_words(
 
 def _times(text: str, found: list[FoundQuantity], words: list[FoundQuantity]) -> list[FoundQuantity]:
     """All of them; `10x QP`, `2 x 8ball` are one amount each."""
-    counts = {one.end: one for one in found if one.unit == "unit" and text[one.end - 1] in _CROSSES}
+    counts = {one.end: one for one in found if one.unit == "unit" and text[one.end - 1] in CROSSES}
     taken: set[int] = set()
     joined: list[FoundQuantity] = []
     for word in words:

@@ -32,6 +32,8 @@ FIELDS = frozenset({"market", *COLUMNS})
 LISTS = frozenset({"ships_from", "ships_to", "flags"})
 """Labels that are JSON arrays (missing: an empty one)."""
 _EPOCH = np.datetime64("1970-01-01", "D")
+MOST_HELD = 200_000
+"""Rows being written that are kept for their packs: some 40 MB. Of more, packs are made from what is stored."""
 Bodies = dict[str, bytes]
 """The columns of one pack."""
 

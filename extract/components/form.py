@@ -43,8 +43,9 @@ class FormFinder:
             seen.form = self._of_fields(doc, hits, main)
         if seen.form is None and main == "psilocybin":
             seen.form = "mushroom"
-        pieces = any(one.base_unit == "unit" for one in seen.quantities)
-        if seen.form is None and main is not None and main in PIECE_MG and pieces and is_dosed(seen, main):
+        if seen.form is None and main is not None and main in PIECE_MG and (
+            is_dosed(seen, main) and any(one.base_unit == "unit" for one in seen.quantities)
+        ):
             seen.form = "blotter" if main in BLOTTER_IDS else "pill"
         return doc
 

@@ -36,14 +36,12 @@ from index.elastic.reading import checked, iter_groups, iter_pages
 from index.elastic.shelf import Shelf, Stored
 from index.offer_day import OfferDay
 from index.packed import load_column
-from index.packed_days import COLUMNS, LABELS, LISTS, NUMBERS, Bodies, Packing, pack_list, wanted_columns
+from index.packed_days import COLUMNS, LABELS, LISTS, MOST_HELD, NUMBERS, Bodies, Packing, pack_list, wanted_columns
 from index.store import Filter
 
 _MOST_PACKS = 60_000
 _AT_ONCE = 6
 """Packs of one request: those of a large market are megabytes."""
-_MOST_HELD = 200_000
-"""Rows being written that are kept for their packs: some 40 MB. Of more than that packs are made from the index."""
 _EVERY = (*COLUMNS, "mark")
 _SOURCE = [*COLUMNS, "mark"]
 
@@ -57,7 +55,7 @@ class Written:
     def add(self, rows: Sequence[OfferDay], documents: Sequence[Document]) -> None:
         if self.packing is None:
             return
-        if self.packing.rows + len(rows) > _MOST_HELD:
+        if self.packing.rows + len(rows) > MOST_HELD:
             self.packing = None
             return
         seen = [row.__dict__ for row in rows]

@@ -13,15 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from index.packed_days import COLUMNS, Bodies, Packing, is_packed, wanted_columns
+from index.packed_days import COLUMNS, MOST_HELD, Bodies, Packing, is_packed, wanted_columns
 from index.store import Filter
 
 PERIODS_AT_ONCE = 6
 """Periods whose columns are held at once while packing."""
 HEALED = 4
 """Periods of other markets packed besides a market's own: an unpacked file heals by itself."""
-MOST_HELD = 200_000
-"""Rows being written that are kept for their packs: some 40 MB. Of more than that packs are made from the table."""
 _FETCH = 20_000
 
 TABLES = """

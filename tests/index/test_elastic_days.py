@@ -129,7 +129,7 @@ def test_a_day_joins_the_pack_of_its_period(store: ElasticStore, monkeypatch: py
     assert stale(store) == 0
     check(store)
     # more rows than are kept: from the index
-    monkeypatch.setattr(day_packs, "_MOST_HELD", 20)
+    monkeypatch.setattr(day_packs, "MOST_HELD", 20)
     store.write(row.model_copy(update={"ready": 9}) for row in history() if row.market == "yew")
     derive_offer_days(store, "yew", "v1", DAY)
     assert made != []
