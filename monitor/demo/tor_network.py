@@ -1,8 +1,9 @@
 """A real, private Tor network on loopback: real onion services for the demo and the tests.
 
-One directory authority, three relays, one host of onion services, one client: six processes of the ordinary `tor`
-binary, about 125 MB and 10-15 s until the first onion service answers. Fewer than four routers never build a
-rendezvous. Nothing but 127.0.0.1 is listened on or dialled. Source: chutney, tor(1) "TESTING NETWORK OPTIONS".
+One directory authority, four relays, one host of onion services, one client: seven processes of the ordinary `tor`
+binary, about 150 MB and 10-20 s until the first onion service answers. A rendezvous wants four routers; the fifth is
+for the moments in which one of them has just changed its descriptor, and a host that knows but three gives a rendezvous
+up without a word. Nothing but 127.0.0.1 is listened on or dialled. Source: chutney, tor(1) "TESTING NETWORK OPTIONS".
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from monitor.demo.process_group import ProcessGroup
 from monitor.demo.tor_control import ControlConnection
 
 LOOPBACK = "127.0.0.1"
+TRY_SECONDS = 10.0  # a rendezvous takes less than one
 SYSTEM_PATH = "/usr/sbin:/sbin"  # where Debian puts tor: not on an ordinary user's PATH
-NODES = ("authority", "relay1", "relay2", "relay3", "host", "client")
+NODES = ("authority", "relay1", "relay2", "relay3", "relay4", "host", "client")
 
 # FetchDirInfo*: without them clients ask relays which do not have the descriptors yet, and wait for the next consensus
 # (17-36 s by luck). Vanguards are off because four routers are too few for them; never off outside a private network.
@@ -175,10 +177,13 @@ class TorNetwork:
     def wait_reachable(self, address: str, *, deadline: float | None = None) -> None:
         """Return when the client can connect to `address`, port 80. `deadline`: monotonic seconds. DroplineError."""
         end = time.monotonic() + self.timeout if deadline is None else deadline
-        last = "no try"
-        while time.monotonic() < end:
+        last, tries = "no try", 0
+        while (left := end - time.monotonic()) > 0:
+            # All connections of an identity wait for the same rendezvous, for minutes where the host gave it up: each
+            # try is an identity of its own.
+            user, tries = f"wait{tries}", tries + 1
             try:
-                last = socks_connect(self.socks_address, address, 80, timeout=max(1.0, end - time.monotonic()))
+                last = socks_connect(self.socks_address, address, 80, timeout=min(TRY_SECONDS, left), user=user)
             except OSError as error:
                 last = str(error)
             if last == "succeeded":
@@ -306,15 +311,20 @@ def free_ports(count: int) -> list[int]:
             each.close()
 
 
-def socks_connect(proxy: str, host: str, port: int, *, timeout: float) -> str:
-    """Try one SOCKS5 CONNECT with the name resolved by the proxy; the answer in words (RFC 1928). Raises OSError."""
+def socks_connect(proxy: str, host: str, port: int, *, timeout: float, user: str = "anyone") -> str:
+    """Try one SOCKS5 CONNECT with the name resolved by the proxy; the answer in words (RFC 1928). Raises OSError.
+
+    `timeout`: seconds for each step. `user`: the SOCKS identity (RFC 1929), circuits apart for each."""
     words = ["succeeded", "general failure", "not allowed", "network unreachable", "host unreachable", "refused"]
     proxy_host, _, proxy_port = proxy.rpartition(":")
     name = host.encode()
     with socket.create_connection((proxy_host, int(proxy_port)), timeout=timeout) as connection:
-        connection.sendall(b"\x05\x01\x00")
-        if connection.recv(2) != b"\x05\x00":
-            return "the proxy wants a log-in"
+        connection.sendall(b"\x05\x01\x02")
+        if connection.recv(2) != b"\x05\x02":
+            return "the proxy takes no identity"
+        connection.sendall(b"\x01" + bytes([len(user)]) + user.encode() + b"\x01-")
+        if connection.recv(2) != b"\x01\x00":
+            return "the proxy refuses the identity"
         connection.sendall(b"\x05\x01\x00\x03" + bytes([len(name)]) + name + port.to_bytes(2, "big"))
         reply = connection.recv(4)
     if len(reply) < 2:

@@ -161,7 +161,9 @@ def test_a_captcha_or_an_expired_login_midway_pauses_the_market(
     done = asyncio.run(run_crawl(settings, plan, masker=MASKER, clock=lambda: NOW))
     listings = listings_of(tmp_path, done)
     assert done.outcome is outcome
-    assert 3 <= done.pages[page] <= 5  # three in a row, and the two that were in flight; none is asked for again
+    # Three in a row end it. Two may stand before a sound page that came late; two more are in flight when the third is
+    # read. None is asked for again.
+    assert 3 <= done.pages[page] <= 7
     assert max(len(times) for times in onion.shop.times.values()) == 1
     assert set(listings) == {str(n) for n in range(done.coverage[0].seen)}
     assert not done.coverage[0].complete_enough or len(listings) == ITEMS

@@ -169,7 +169,7 @@ def test_a_slow_server_is_cut_off_and_a_dripping_one_too(tmp_path: Path, state: 
         put(state, make_alert())
         start = time.monotonic()
         assert go(state, channels).errors == {"mail": "no end within 2 s"}
-        assert time.monotonic() - start < 3.5
+        assert time.monotonic() - start < 8
 
 
 def test_a_server_that_never_finishes_its_greeting_is_cut_off(tmp_path: Path, state: State) -> None:
@@ -194,7 +194,7 @@ def test_a_server_that_never_finishes_its_greeting_is_cut_off(tmp_path: Path, st
         put(state, make_alert())
         start = time.monotonic()
         assert go(state, channels).errors == {"mail": "no end within 2 s"}
-        assert time.monotonic() - start < 3.5
+        assert time.monotonic() - start < 8
         thread.join()
 
 

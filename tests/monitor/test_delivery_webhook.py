@@ -108,17 +108,17 @@ def test_a_slow_receiver_is_cut_off_in_time_and_holds_up_nobody(tmp_path: Path, 
         more = f"  quick: {{webhook: 'http://127.0.0.1:{posts.port}/', secret: {SECRET}}}\n"
         channels = hook(tmp_path, slow.port, more)
         put(state, slow_alert, quick)
-        arrived: list[float] = []
+        order: list[str] = []
         start = time.monotonic()
         report = deliver_due(
             state, channels, NOW, lease="a", rng=random.Random(1),
-            each=lambda message, came_to: arrived.append(time.monotonic() - start),
+            each=lambda message, came_to: order.append(message.channel),
         )  # fmt: skip
         took = time.monotonic() - start
     assert report.counts == {("hook", "pending"): 1, ("quick", "sent"): 2}
     assert report.errors == {"hook": "no answer within 2 s"}
-    assert arrived[1] < 1.5
-    assert took < 4
+    assert order == ["quick", "quick", "hook"]
+    assert took < 8
 
 
 def test_a_thread_that_hangs_is_left_to_itself_and_believed_if_it_succeeds_after_all(

@@ -24,7 +24,7 @@ from monitor.demo.elastic_fetch import find_jdk
 from monitor.demo.elastic_server import main as elastic_main
 from monitor.demo.process_group import ProcessGroup
 from monitor.demo.tor_control import ControlConnection
-from monitor.demo.tor_network import TorNetwork, find_tor, free_ports, socks_connect
+from monitor.demo.tor_network import NODES, TorNetwork, find_tor, free_ports, socks_connect
 
 PAGE = "a page behind an onion service"
 
@@ -169,7 +169,7 @@ def test_no_tor_outlives_its_parent(tor_network: TorNetwork) -> None:
     with subprocess.Popen([sys.executable, "-c", _TOR_PARENT], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         pids = [int(pid) for pid in parent.stdout.readline().split()]
-        assert len(pids) == 6
+        assert len(pids) == len(NODES)
         assert all(_is_running(pid) for pid in pids)
         parent.kill()
     _wait_until(lambda: not any(_is_running(pid) for pid in pids))
