@@ -12,14 +12,14 @@ from extract.disguise import TO_CYRILLIC
 from extract.listing_doc import ListingDoc
 
 _WORD = re.compile(r"[^\W\d_]+")
-_MIXED = re.compile("[a-z].*[а-я]|[а-я].*[a-z]")
+_LATIN, _CYRILLIC = re.compile("[a-z]").search, re.compile("[а-я]").search
 
 
 def lower_word(word: str) -> str:
     """Lower case, `ё` written `е`, Latin look-alikes within a Cyrillic word (`Mocква`) as Cyrillic letters: how words
     are written in the tables of places and hiding types."""
     lower = word.lower().replace("ё", "е")
-    return lower.translate(TO_CYRILLIC) if not lower.isascii() and _MIXED.search(lower) else lower
+    return lower.translate(TO_CYRILLIC) if not lower.isascii() and _LATIN(lower) and _CYRILLIC(lower) else lower
 
 
 class Marks:

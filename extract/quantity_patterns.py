@@ -99,7 +99,7 @@ STRENGTH_LEFT = re.compile(
     re.IGNORECASE,
 )
 STRENGTH_RIGHT = re.compile(
-    r"[ \t-]{0,2}(?:\w+ )?(?:extract|экстракт|concentrat|концентрат|salvia|сальви)", re.IGNORECASE
+    r"[ \t-]{0,2}(?:\w{1,30} )?(?:extract|экстракт|concentrat|концентрат|salvia|сальви)", re.IGNORECASE
 )
 """`Salvia 20x extract`: how far an extract is concentrated, not how many."""
 PACKAGES = re.compile(

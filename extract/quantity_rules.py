@@ -185,12 +185,18 @@ def _is_filling(count: FoundQuantity, each: FoundQuantity) -> bool:
 
 def _said_once(found: list[FoundQuantity]) -> list[FoundQuantity]:
     """`QP (112g)`, `1/4 oz (7g)` are one amount, in grams; a whole ounce is left as written."""
-    grams = [one.base_amount for one in found if one.unit in _METRIC]
+    grams = sorted(one.base_amount for one in found if one.unit in _METRIC)
     return [
         one for one in found
         if one.unit not in _OUNCES or one.base_unit != "g" or (one.amount == 1 == one.count and one.unit == "oz")
-        or not any(abs(one.base_amount - other) <= _ROUNDED * other for other in grams)
+        or not any(abs(one.base_amount - other) <= _ROUNDED * other for other in _neighbours(grams, one.base_amount))
     ]
+
+
+def _neighbours(values: list[Decimal], to: Decimal) -> list[Decimal]:
+    """Of sorted values the last that is smaller and the first that is not."""
+    at = bisect_left(values, to)
+    return values[max(0, at - 1) : at + 1]
 
 
 def _piece(text: str, one: FoundQuantity) -> FoundQuantity:

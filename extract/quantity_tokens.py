@@ -59,6 +59,8 @@ _AHEAD = frozenset(" :\u00a0")
 _COUNTS = frozenset("cpCP")
 """First letters of `COUNT_OF`."""
 _SHORT = frozenset("sS'’")
+_DOSE_NEAR = 100
+"""Code points in which the strength of tablets stands beside how many there are."""
 _NEAR = 6
 """Code points between two numbers with units that one expression may have (`EACH` is the longest)."""
 
@@ -148,7 +150,7 @@ def _times_token(text: str, tokens: list[Token], position: int, found: list[Foun
 def _are_packs(text: str, count: Token, each: Token) -> bool:
     """`10 x 28 diazepam 10mg`: boxes or blisters and the tablets in one."""
     sized = each.kind in {"bare", "xn"} and each.value in PACK_SIZES and 1 < count.value <= _MOST_BOXES
-    return sized and "mg" in text.lower()
+    return sized and "mg" in text[max(0, count.start - _DOSE_NEAR) : each.end + _DOSE_NEAR].lower()
 
 
 def _is_strength(text: str, token: Token) -> bool:
@@ -175,7 +177,7 @@ def _named_pieces(text: str, token: Token) -> FoundQuantity | None:
     if named is None and spaced:
         named = NAMED_PIECES.match(text, token.end)
     start = token.start
-    if named is None and behind[:1] in _SHORT and "mg" in text[:start].lower():
+    if named is None and behind[:1] in _SHORT and "mg" in text[max(0, start - _DOSE_NEAR) : start].lower():
         named = COUNT_SHORT.match(text, token.end)
     if named is None and text[start - 1 : start] in _AHEAD and COUNT_BEHIND.search(text, max(0, start - 14), start):
         named = COUNT_LAST.match(text, token.end)

@@ -127,9 +127,9 @@ def test_any_text_is_survived(text: str) -> None:
 def test_a_long_text_full_of_places_is_quick(nlp: Language) -> None:
     component = nlp.get_pipe("dropline_places")
     text = "Москва, Тула; ships to UK, Орёл - " * 1500
-    began = time.perf_counter()
+    began = time.process_time()
     assert component.read_text(text)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 3
 
 
 @pytest.mark.parametrize(
