@@ -31,6 +31,8 @@ _HIDDEN = frozenset({"script", "style", "noscript", "template", "head", "title"}
 _TRANSLATOR = HTMLTranslator()
 _GROUPED = re.compile(r"[+]?\d{1,3}(?:[ ,.'’]\d{3})+|[+]?\d+")
 _REAL = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
+_LONGEST_COUNT, _LONGEST_REAL = 18, 40
+"""Characters."""
 
 
 def squeeze(text: str) -> str:
@@ -148,9 +150,10 @@ def _recode(body: bytes, content_type: str, encoding: str | None) -> bytes:
 
 
 def parse_count(text: str) -> int | None:
-    """A count as sites write it (`1 234`, `1,234`, `12`); None where the text is something else."""
+    """A count as sites write it (`1 234`, `1,234`, `12`); None where the text is something else, or no count of this
+    world (stores keep 64 bits)."""
     value = squeeze(text)
-    if not _GROUPED.fullmatch(value):
+    if len(value) > _LONGEST_COUNT or not _GROUPED.fullmatch(value):
         return None
     return int(re.sub(r"\D", "", value))
 
@@ -158,7 +161,7 @@ def parse_count(text: str) -> int | None:
 def parse_real(text: str) -> float | None:
     """A plain decimal number with point or comma; None where the text is something else."""
     value = squeeze(text)
-    return float(value.replace(",", ".")) if _REAL.fullmatch(value) else None
+    return float(value.replace(",", ".")) if len(value) <= _LONGEST_REAL and _REAL.fullmatch(value) else None
 
 
 class Compiled:
