@@ -21,7 +21,7 @@ from extract.fx import RateTable
 from extract.gazetteer import load_gazetteer
 from extract.money import MINOR_DIGITS, parse_price, to_minor
 from extract.numbers import parse_quantity
-from extract.observation import Flag, Kind, Observation, Span, Stash, Unit, build_offer_id
+from extract.observation import STORABLE, Flag, Kind, Observation, Span, Stash, Unit, build_offer_id
 from extract.pipeline import BATCH, Extractor
 from extract.pipeline import CACHE as READINGS
 from extract.reading import Mention, QuantityMention, Reading, Role
@@ -254,24 +254,30 @@ class ObservationBuilder:
         self, price: Decimal | None, currency: str | None, day: date, kind: Kind, quantity: float | None,
         unit: Unit | None, doubtful: bool,
     ) -> _Money:  # fmt: skip
-        money: dict[str, Any] = {}
-        if price is not None and currency is not None and currency in MINOR_DIGITS:
-            money = {"currency": currency, "amount": to_minor(price, currency)}
-            per_unit = None if quantity is None else price / Decimal(repr(quantity))
-            if per_unit is not None:
-                money["unit_price"] = round(per_unit * PRICE_SCALE)
-            rate = self.rates.to_usd(currency, day)
-            if rate is not None:
-                in_dollars = Decimal(repr(rate.rate))
-                money |= {"fx_rate": rate.rate, "fx_date": rate.date, "fx_source": rate.source}
-                money["amount_usd"] = round(price * in_dollars * 100)
-                if per_unit is not None:
-                    money["unit_price_usd"] = round(per_unit * in_dollars * PRICE_SCALE)
+        money = {} if price is None or currency is None else self._in_integers(price, currency, day, quantity)
         flags = price_flags(
             kind=kind, quantity=quantity, unit=unit, amount=price, amount_usd=money.get("amount_usd"),
             unit_doubtful=doubtful,
         )  # fmt: skip
         return _Money(money, flags)
+
+    def _in_integers(self, price: Decimal, currency: str, day: date, quantity: float | None) -> dict[str, Any]:
+        """The integers of a price, and by which rate: nothing for a price beyond all bounds, which is as good as unread
+        (the offer is there all the same)."""
+        if currency not in MINOR_DIGITS or (amount := to_minor(price, currency)) >= STORABLE:
+            return {}
+        money: dict[str, Any] = {"currency": currency, "amount": amount}
+        per_unit = None if quantity is None else price / Decimal(repr(quantity))
+        if per_unit is not None:
+            money["unit_price"] = round(per_unit * PRICE_SCALE)
+        rate = self.rates.to_usd(currency, day)
+        if rate is not None:
+            in_dollars = Decimal(repr(rate.rate))
+            money |= {"fx_rate": rate.rate, "fx_date": rate.date, "fx_source": rate.source}
+            money["amount_usd"] = round(price * in_dollars * 100)
+            if per_unit is not None:
+                money["unit_price_usd"] = round(per_unit * in_dollars * PRICE_SCALE)
+        return {name: one for name, one in money.items() if not isinstance(one, int) or one < STORABLE}
 
     def _read_stash(self, text: str) -> Stash:
         found = self.extractor.read({"title": text}).stash

@@ -77,6 +77,8 @@ class Flag(StrEnum):
 
 
 Unit = Literal["g", "ml", "unit"]
+STORABLE = 2**63
+"""Stores keep integers below it."""
 
 
 class Span(Record):

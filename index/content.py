@@ -13,7 +13,7 @@ import orjson
 from pydantic import BaseModel
 
 from config.errors import UsageError
-from extract.observation import Crawl, Observation, Record
+from extract.observation import STORABLE, Crawl, Observation, Record
 from index.offer_day import OfferDay
 from index.store import WriteReport
 
@@ -165,7 +165,7 @@ def storable(rows: Iterable[R], key: Callable[[R], tuple[str, ...]]) -> tuple[li
     good: list[R] = []
     failed: list[tuple[str, str]] = []
     for row in map(clean, rows):
-        big = [name for name, value in row.__dict__.items() if isinstance(value, int) and abs(value) >= 2**63]
+        big = [name for name, value in row.__dict__.items() if isinstance(value, int) and abs(value) >= STORABLE]
         if big:
             failed.append(("/".join(key(row)), f"{big[0]} does not fit 64 bits"))
         else:
