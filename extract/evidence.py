@@ -61,6 +61,12 @@ BY_GRAM = frozenset({
 BUD_G = STREET_G | frozenset(map(Decimal, (4, 5, 10, 20, 21, 25, 42, 56, 84, 112, 113, 224, 448)))
 """The same for herb, and what else counts in such weights only."""
 PARTS_OF_OUNCE = frozenset(map(Decimal, ("0.0625", "0.125", "0.25", "0.5")))
+_COUNT = r"(?<![\w.,$€£#/-])([1-9][0-9]{0,3}) ?"
+PORTIONS = {
+    "cannabis-edible": re.compile(rf"{_COUNT}(?:packs?|packets|bags|pouches|tins|jars)(?!\w)", re.IGNORECASE),
+    "lysergamides": re.compile(rf"{_COUNT}(?:drops|капель)(?!\w)", re.IGNORECASE),
+}
+"""What sweets and liquid LSD are counted in (`500mg gummies, 10 packs`), by substance or group."""
 FARTHEST = 200
 """Code points from the beginning of a title to a name that it may count."""
 _SUM = re.compile(r"([0-9]+(?:[.,][0-9]+)?) ?[^\W\d_]{1,7} ?\+ ?([0-9]+(?:[.,][0-9]+)?) ?[^\W\d_]{1,7}")
@@ -172,6 +178,9 @@ def count_named(doc: Doc, substance: FoundSubstance, group: str) -> None:
     if named >= title.end and amounts:
         named = amounts[0].start  # the category names it: `10 purple skulls 250mg`
     count = COUNT_FIRST.fullmatch(doc.text, 0, named) if 1 < named < min(title.end, FARTHEST) else None
+    portion = PORTIONS.get(substance.id) or PORTIONS.get(group)
+    if count is None and amounts and portion is not None:
+        count = portion.search(doc.text, 0, title.end)
     if count is None or int(count[1]) < 2 or YEAR.fullmatch(count[1]):
         return
     pieces = build_quantity(Decimal(count[1]), unit_named("unit"), *count.span(1))

@@ -173,6 +173,12 @@ COUNTED_STEMS = (
     "bar", "gummies", "pill", "tab", "cap", "blister", "pharma", "edible", "blotter", "xtc", "ecstasy", "extasy", "таб",
     "кол", "мар", "капсул", "экстази", "блистер",
 )  # fmt: skip
+CHEMICAL = re.compile(
+    r"[ \t]{0,2}[0-9]{1,2}(?:c-?[bcdegipt](?:-?[0-9f]\w*|b|-fly)?|[a-z]{1,2}-(?:lsd|al|mipla)|p[ ]lsd|i-?nb\w+|f-\w{3}"
+    r"|[- ]?(?:meo|aco|ho-|fluoro|bromo|chloro|mmc|cmc|fmc|mec|cec|(?:fm?|m)a(?!\w)|fea|fpm|mapb|ap[bd]|eapb))",
+    re.IGNORECASE,
+)
+"""`20 x 2C-B`: a name that begins with a number, which is no second factor."""
 NOT_TIMES = re.compile(
     r"[ \t]{0,2}(?:\d|(?:the|more|better|stronger|faster|as|cheaper|times)\b"
     r"|(?:filter|wash|distill(?!ate)|sift|siev|refin|recryst|cook(?!ie)|poten|extract|экстракт))",

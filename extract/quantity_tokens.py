@@ -14,6 +14,7 @@ from extract.quantity_patterns import (
     BLANK,
     BOX_OF,
     BOXES_OF,
+    CHEMICAL,
     COUNT_AFTER_WORD,
     COUNT_AHEAD,
     COUNT_BEHIND,
@@ -141,9 +142,10 @@ def _times_token(text: str, tokens: list[Token], position: int, found: list[Foun
     if after is not None and _are_packs(text, token, after):
         found.append(build_quantity(after.value, unit_named("unit"), token.start, after.end, int(token.value)))
         return 1
-    if NOT_TIMES.match(text, token.end) is None:
+    named = CHEMICAL.match(text, token.end) is not None
+    if named or NOT_TIMES.match(text, token.end) is None:
         found.append(build_quantity(token.value, unit_named("unit"), token.start, token.end))
-        return 0
+        return int(named and after is not None)
     return 0 if after is None else 1  # '1 x 24 hours', '20 x 30 cm'
 
 

@@ -49,7 +49,7 @@ STASH_SITE = frozenset({"quantity", "place"})
 """Fields that together only stash markets have."""
 TRAITS = frozenset({
     "brown", "crystal", "crystals", "dope", "flake", "gear", "glass", "loud", "paste", "shards", "white",
-    "clear shards", "crystal shards",
+    "clear shards", "crystal shards", "мука",
 })  # fmt: skip
 """By-words that say what another by-word's drug looks like (`Molly 1g - brown crystal`), or how good it is."""
 GENERIC = TRAITS | {
@@ -138,8 +138,9 @@ class Belief:
     def _is_foreign(self) -> bool:
         """A title that names a substance once among words that drug listings do not have: by slang only (`Dope wheels
         BMX`), or where nothing is offered (`Fentanyl awareness training`)."""
-        seen, hit = found(self._doc), self._hits[0]
-        if len(self._hits) > 1 or hit.field != "title" or any(one.name in SITE_FIELDS for one in seen.fields):
+        seen, telling = found(self._doc), [one for one in self._hits if one.term.strength != "weak"]
+        hit = telling[0]
+        if len(telling) > 1 or hit.field != "title" or any(one.name in SITE_FIELDS for one in seen.fields):
             return False
         offered = bool(seen.quantities) or any(one.start < self._field("title").end for one in seen.prices)
         sold = self._amounts.plausible(hit.term.value)
@@ -331,12 +332,16 @@ class Belief:
         in, with not much beside it that our tables have never heard of."""
         value = hit.term.value
         below = HUGE_AT_STASH if hit.term.lang == "ru" and hit.term.strength == "weak" else HUGE
-        if hit.term.strength == "class" and hit.term.type == "name":
+        if hit.term.strength == "class" and (hit.term.type == "name" or self._is_full_name(hit)):
             below = HUGE_PLANT
         plausible = self._says_drug or self._amounts.plausible(value, below=below)
         if not plausible or hit.field != "title":
             return plausible
         return self._strange.beside(hit) < self._bearable(hit)
+
+    def _is_full_name(self, hit: Match) -> bool:
+        """`Amnesia Haze 1000g`: a strain of two words and more, and no stranger in the title."""
+        return hit.field == "title" and hit.term.type == "strain" and hit.last - hit.first > 1 and not self._strange.all
 
     def _bearable(self, hit: Match) -> int:
         """So many strangers make a name of the title harmless."""

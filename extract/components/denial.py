@@ -171,11 +171,16 @@ class Denial:
         """A by-word beside everyday things (`Спиды рации 2 шт`); any name without an amount it is sold in (`Opium
         perfume 50 ml`); any but a brand right beside the thing (`MDA monitor arm, 1 pc`)."""
         term = hit.term
-        if term.strength != "strong" or term.type in BYWORDS:
+        if term.strength != "strong" or (term.type in BYWORDS and not self._is_weighed(hit)):
             return True
         if not (found(self._doc).quantities and self._amounts.plausible(term.value)):
             return True
         return term.type == "name" and (hit.first - 1 in self._everyday or hit.last in self._everyday)
+
+    def _is_weighed(self, hit: Match) -> bool:
+        """`3.5g shatter slab, honey gold`: a by-word of several words in a weight that hardly anything else is sold
+        in."""
+        return hit.last - hit.first > 1 and self._amounts.street(hit.term.value)
 
     def _is_of_something(self, hit: Match) -> bool:
         """`шишки лиственницы`, `бошка бензокосы`: part of a thing that drug listings do not speak of."""

@@ -38,7 +38,6 @@ VAPES = frozenset({
 })  # fmt: skip
 """What oil is sold in, whatever strain it is called after."""
 FOR = frozenset({"for", "для"})
-"""`trim for edibles`"""
 WHOLE_GROUPS = frozenset({"nitazenes", "synthetic-cannabinoids"})
 """Ids that name a group, where nobody says which of it."""
 
@@ -85,6 +84,8 @@ class SubstanceFinder:
             hits = [hit for hit in hits if all(hit.end <= one.start or hit.start >= one.end for one in spaced)]
             hits += [hit for hit in spaced if hit.field in READ]
             hits.sort(key=_start)
+        if len(hits) > 1:
+            hits = [hit for hit in hits if hit.term.value != "cannabis-edible" or not _is_purpose(doc, hit)] or hits
         if hits:
             filed = {hit.term.value for hit in hits if hit.field == "category"}
             amounts = Amounts(doc, self._groups)
@@ -136,7 +137,7 @@ class SubstanceFinder:
             return hits
         sweets = [
             one for one in matches(doc, "form")
-            if one.term.value == "edible" and one.field == "title" and word_at(doc, one.first - 1) not in FOR
+            if one.term.value == "edible" and one.field == "title" and not _is_purpose(doc, one)
         ]
         if sweets:  # `rosin gummies`
             begins = {one.first for one in sweets}
@@ -207,6 +208,11 @@ def _leaves(doc: Doc, hits: list[Match]) -> list[Match]:
         return hits
     path = doc.text.rfind(">", found(doc).fields[-1].start, hits[-1].start)
     return hits if path < 0 else [hit for hit in hits if hit.field != "category" or hit.start > path]
+
+
+def _is_purpose(doc: Doc, hit: Match) -> bool:
+    """`trim for edibles`"""
+    return hit.first > 0 and word_at(doc, hit.first - 1) in FOR
 
 
 def _are_added(text: str, left: Match, right: Match) -> bool:
