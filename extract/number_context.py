@@ -138,6 +138,8 @@ def read_number(text: str, match: re.Match[str], used: int) -> tuple[Token | Non
                 and text[start - 2].isalpha()
                 and not text[word_end : word_end + 1].isalnum()
             )
+        elif not clean and text[start - 1] == "#":  # `#5GR MDMA`
+            clean = word_start == right and unit.kind == "mass" and not text[start - 2 : start - 1].isalnum()
         elif not clean and text[start - 1] in "-–":
             clean = literal != "25" or text[max(0, start - 4) : start - 1].lower() not in LSD
     elif word:

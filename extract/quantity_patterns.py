@@ -51,9 +51,9 @@ _NOT_COUNTED = (
     r"|types?|sorts?|strains?|way|in|for|and|or|to|of|me[ot]\w*|ac[eo]\w*|h[oy]\w*|po|pro|mmc|cmc|fmc|cec|mec|fa|fma|fea"
     r"|fpm|fpv|fdck|mpa|mapb|apdb?|apb|eapb|oxo|fluoro|chloro|bromo|iodo|ethyl\w*|nb\w+|звезд\w*|дн\w*|час\w*|лет)(?!\w))"
 )
+_MANY = r"(?:bars|pills|tabs|tablets|caps|capsules|pellets|blotters|gummies|patches|lozenges|табл\w*|капсул|марок)"
 NAMED_PIECES = re.compile(
-    rf"[ \t\u00a0]{_NOT_COUNTED}(?:[^\W\d_]{{2,20}}[ \t\u00a0-]){{1,3}}"
-    r"(?:bars|pills|tabs|tablets|caps|capsules|pellets|blotters|gummies|patches|lozenges|табл\w*|капсул|марок)(?!\w)",
+    rf"[ \t\u00a0]{_NOT_COUNTED}(?:[^\W\d_]{{2,20}}[ \t\u00a0-]){{1,3}}{_MANY}(?!\w)",
     re.IGNORECASE,
 )
 """`50 Xanax bars`, `30 oxycodone tablets 30mg`: a count, one or two names, the form. Not what a number in a name of a
@@ -205,6 +205,9 @@ AMOUNTS = SMALL | {
     "пятьдесят": "50", "сто": "100", "двести": "200", "пятьсот": "500", "тысяча": "1000", "thirty": "30", "forty": "40",
     "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90", "hundred": "100",
 }  # fmt: skip
+TENS = {word: AMOUNTS[word] for word in split_words("twenty thirty forty fifty sixty seventy eighty ninety")}
+ONES = {word: SMALL[word] for word in split_words("one two three four five six seven eight nine")}
+_COMPOUND = rf"(?:{'|'.join(TENS)})[ -](?:{'|'.join(ONES)})|(?:a|{'|'.join(ONES)})[ ]hundred"
 _ENGLISH = split_words("oz ounce pound lb gram g kilo kilogram kg ton tonne litre gallon")
 _PER = split_words(
     "грамм гр г gram ounce oz pound lb kilo kg кило унцию шт штуку таблетку марку pill tablet tab unit piece"
@@ -213,7 +216,9 @@ WORDS = re.compile(
     r"(?<!\w)(?:"
     r"(?P<half>пол[- ]?)(?P<half_unit>грам+а?|кило(?:грамм?а?)?|литра|унции|таблетки)"
     rf"|(?P<english>{'|'.join(PARTS)})(?:[ -](?:of[ ])?(?:an?[ ])?(?P<english_unit>{'|'.join(_ENGLISH)})s?)"
-    rf"|(?P<amount>{'|'.join(AMOUNTS)})[ -](?P<amount_unit>[^\W\d_]{{1,12}})"
+    rf"|(?P<amount>{_COMPOUND}|{'|'.join(AMOUNTS)})[ -]"
+    rf"(?:{_NOT_COUNTED}(?:[^\W\d_]{{2,12}}[ ]){{1,2}}?(?P<pieces>{_MANY})"
+    r"|(?P<pack>pack|count|hits|joints|pre[ -]?rolls|carts|cartridges)|(?P<amount_unit>[^\W\d_]{1,12}))"
     rf"|(?P<per>за|per|an|a)[ ](?P<per_unit>{'|'.join(_PER)})"
     r"|(?P<of_unit>gram|ounce|pound|kilo)(?=[ ]of[ ])"
     r"|(?P<qp>(?i:qp)|q\.p\.)|(?P<eighth>(?:an[ ])?eighth|1/8th|1/8(?![\d/.,]))"

@@ -65,6 +65,7 @@ _BOXES_NEAR = 80
 _LARGEST_PIECE_G = 1
 _LARGEST_FILLING_G = 2
 _MOST_ROLLED = 100
+_APIECE = re.compile(r" (?:each|apiece|каждая|каждый)(?!\w)", re.IGNORECASE)
 _THOUSAND = frozenset("kK")
 _SHORT = re.compile(r"[0-9]['’]?s(?!\w)", re.IGNORECASE)
 _LARGEST_DOSE_MG = 2000
@@ -171,16 +172,19 @@ def _ampoules(text: str, one: FoundQuantity) -> FoundQuantity:
 def _filled(text: str, found: list[FoundQuantity]) -> list[FoundQuantity]:
     """`5 carts 1g`, `5 x pre-rolled joints 1g each`: a count of things that hold a gram or two."""
     count, each = sorted(found, key=lambda one: one.unit != "unit")
-    if count.unit != "unit" or each.unit != "g" or not _is_filling(count, each):
+    if count.unit != "unit" or each.unit != "g" or count.count != 1 or each.count != 1:
         return found
-    if not _mentions(text.lower(), ROLLED, ROLLED_STEMS):
+    apiece = _APIECE.match(text, each.end) is not None
+    if not apiece and not _is_filling(count, each):
+        return found
+    if not apiece and not _mentions(text.lower(), ROLLED, ROLLED_STEMS):
         return found
     start, end = min(count.start, each.start), max(count.end, each.end)
     return [build_quantity(each.amount, unit_named("g"), start, end, int(count.amount))]
 
 
 def _is_filling(count: FoundQuantity, each: FoundQuantity) -> bool:
-    return count.count == each.count == 1 < count.amount <= _MOST_ROLLED and each.amount <= _LARGEST_FILLING_G
+    return 1 < count.amount <= _MOST_ROLLED and each.amount <= _LARGEST_FILLING_G
 
 
 def _said_once(found: list[FoundQuantity]) -> list[FoundQuantity]:

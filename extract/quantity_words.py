@@ -27,6 +27,8 @@ from extract.quantity_patterns import (
 )
 
 _JOINTS = frozenset(" -")
+_COUNTS = AMOUNTS.keys() - {"one"}
+"""Words that a name and the word for its pieces may follow: `ten blue pills`."""
 _NEXT = re.compile(r"[^\W\d_]{1,13}")
 """The next word, cut where it is longer than any that a match goes on with."""
 
@@ -86,7 +88,7 @@ def _follow(text: str, hints: Sequence[tuple[int, int]]) -> list[re.Match[str]]:
             if text[last : last + 1] not in _JOINTS:
                 continue
             word = _NEXT.match(text, last + 1)
-            if word is None or not _follows(word.group()):
+            if word is None or not (_follows(word.group()) or hint.casefold() in _COUNTS):
                 continue
             starts: Iterable[int] = (first,)
         else:
@@ -130,9 +132,12 @@ def _followers() -> frozenset[str]:
 def _word(match: re.Match[str]) -> FoundQuantity | None:
     kind = match.lastgroup or ""
     start, end = match.span()
+    if kind in {"pieces", "pack"}:
+        count = _count(match["amount"])
+        return None if count < 2 else build_quantity(count, unit_named("unit"), start, end)
     if kind in {"half_unit", "english_unit", "amount_unit"}:
         unit = find_unit(match[kind])
-        amount = Decimal("0.5") if kind == "half_unit" else Decimal((AMOUNTS | PARTS)[match[kind[:-5]].casefold()])
+        amount = Decimal("0.5") if kind == "half_unit" else _count(match[kind[:-5]])
         if unit is None or (kind == "amount_unit" and len(match[kind]) == 1 and not unit.cyrillic):
             return None
         return build_quantity(amount, unit, start, end)
@@ -147,3 +152,13 @@ def _word(match: re.Match[str]) -> FoundQuantity | None:
         amount_text, name = STREET[kind]
         return build_quantity(Decimal(amount_text), unit_named(name), start, end)
     return None
+
+
+def _count(words: str) -> Decimal:
+    """`ten`, `twenty five`, `two hundred`, `half`."""
+    first, _, last = words.casefold().replace("-", " ").partition(" ")
+    if not last:
+        return Decimal((AMOUNTS | PARTS)[first])
+    if last == "hundred":
+        return 100 * Decimal("1" if first == "a" else AMOUNTS[first])
+    return Decimal(AMOUNTS[first]) + Decimal(AMOUNTS[last])

@@ -188,7 +188,7 @@ class Belief:
             (hit.term.type == "press" and not self._is_pressed) or (hit.term.type == "print" and not self._is_dripped)
         ):
             return False
-        if ours or self._is_propped(hit):
+        if ours or self._is_propped(hit) or self._is_doubled(hit, number):
             # what the title does not name, a description of it may only be praised with (`kief-caked`)
             told = field != "description" or not self._title_names or hit.term.value in self._in_title
             return told or self._amounts.near(hit)
@@ -255,12 +255,23 @@ class Belief:
     def _in_town(self) -> bool:
         """The title names the place: stash markets write it there, with a district that no table has
         (`СК 1г НСК Академгородок`)."""
-        end = self._field("title").end
+        end = next((one.end for one in found(self._doc).fields if one.name == "title"), 0)
         return any(one.role == "place" and one.start < end for one in found(self._doc).regions)
 
     def _is_propped(self, hit: Match) -> bool:
         """Two words of one plant prop each other up: `hybrid, feminised`, `OG Kush wax`."""
         return hit.term.value.startswith("cannabis") and len(self._plants[hit.field]) > 1
+
+    def _is_doubled(self, hit: Match, number: int) -> bool:
+        """`Кислота марки Шива`: two by-words of one drug stand side by side in the title, beside an amount it is sold
+        in."""
+        if hit.field != "title" or hit.term.type in CALLED_AFTER or not self._amounts.plausible(hit.term.value):
+            return False
+        return any(
+            one.term.value == hit.term.value and one.term.type not in CALLED_AFTER and one.field == "title"
+            and (one.first == hit.last or one.last == hit.first)
+            for one in (*self._hits[max(0, number - 1) : number], *self._hits[number + 1 : number + 2])
+        )
 
     @cached_property
     def _plants(self) -> dict[str, set[int]]:
@@ -385,8 +396,10 @@ class Belief:
 
     @cached_property
     def _says_drug(self) -> bool:
-        """A word that only drug listings use, or a shelf of drugs."""
+        """A word that only drug listings use, a way of hiding in a town, or a shelf of drugs."""
         if any(cue.term.value == "drug" for cue in matches(self._doc, "cue")):
+            return True
+        if found(self._doc).stash and self._in_town:
             return True
         shelf = next((one for one in found(self._doc).fields if one.name == "category"), None)
         text = "" if shelf is None else self._doc.text[shelf.start : shelf.end].lower()

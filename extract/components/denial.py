@@ -171,11 +171,19 @@ class Denial:
         """A by-word beside everyday things (`Спиды рации 2 шт`); any name without an amount it is sold in (`Opium
         perfume 50 ml`); any but a brand right beside the thing (`MDA monitor arm, 1 pc`)."""
         term = hit.term
+        if term.strength != "weak" and self._is_hidden(hit):
+            return False
         if term.strength != "strong" or (term.type in BYWORDS and not self._is_weighed(hit)):
             return True
         if not (found(self._doc).quantities and self._amounts.plausible(term.value)):
             return True
         return term.type == "name" and (hit.first - 1 in self._everyday or hit.last in self._everyday)
+
+    def _is_hidden(self, hit: Match) -> bool:
+        """`Героин кирпич 1г Душанбе`: beside a weight that drugs are sold in, in a title that names the place."""
+        end = found(self._doc).fields[0].end
+        placed = any(one.role == "place" and one.start < end for one in found(self._doc).regions)
+        return placed and self._amounts.bud and self._amounts.near(hit)
 
     def _is_weighed(self, hit: Match) -> bool:
         """`3.5g shatter slab, honey gold`: a by-word of several words in a weight that hardly anything else is sold

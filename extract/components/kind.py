@@ -56,7 +56,10 @@ class KindFinder:
         named = any(field_at(seen.fields, one.start) != "category" for one in seen.substances)
         everyday = not seen.substances and self._everyday(doc, harmless)
         kind = Kind.OFFER
-        if hits := matches(doc, "kind"):
+        hits = matches(doc, "kind")
+        if seen.stash and seen.substances:  # `меф магнит Уфа` sells no magnets
+            hits = [hit for hit in hits if not any(one.start <= hit.start < one.end for one in seen.stash)]
+        if hits:
             inside = {at for hit in harmless for at in range(hit.first, hit.last)}
             kind = self._heaviest(seen, self._weights(hits, inside), named=named, everyday=everyday)
             if kind is Kind.COMBO and len(seen.substances) == 1:

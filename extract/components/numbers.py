@@ -5,6 +5,8 @@ It works on the text, field by field, not on tokens: a tokenizer would tear `0,3
 
 from __future__ import annotations
 
+import re
+
 from spacy.language import Language
 from spacy.tokens import Doc
 
@@ -17,6 +19,9 @@ from extract.quantity_patterns import HINTS, LEADING
 from extract.quantity_rules import doses_apart, read_quantities
 from extract.tokenizer import Tokenizer
 
+_KEYCAP = "\u20e3"
+_KEYCAPS = re.compile(rf"(?:[0-9]\ufe0f?{_KEYCAP})+")
+"""Digits as pictures of keys: `1️⃣г`."""
 _READ = frozenset({"title", "description", "price", "quantity"})
 _GRAMS = frozenset({"title", "quantity"})
 """Fields in which a lone decimal fraction may be grams."""
@@ -43,6 +48,8 @@ class NumberComponent:
             if name not in _READ:
                 continue
             part = text[start:end]
+            if _KEYCAP in part:
+                part = _KEYCAPS.sub(_plain, part)
             tokens = scan(part)
             hints = None if words is None else stretches_of(doc, words, start, end)
             if not tokens and hints == [] and (name not in _GRAMS or LEADING.match(part) is None):
@@ -60,3 +67,8 @@ class NumberComponent:
             if name == "quantity":
                 result.quantities = doses_apart(result.quantities, start, end)
         return doc
+
+
+def _plain(keys: re.Match[str]) -> str:
+    """Their digits, as long as they were, so that offsets stay."""
+    return "".join(filter(str.isdigit, keys.group())).rjust(len(keys.group()))

@@ -19,7 +19,7 @@ from extract.components.denial import Denial
 from extract.components.spaced import SpacedNames
 from extract.components.strangers import CALLED_AFTER
 from extract.evidence import BY_GRAM, Amounts, count_named, mark_lone_doses, split_sums
-from extract.found import FoundSubstance, found, word_at
+from extract.found import FoundSubstance, found, in_region, word_at
 from extract.parts import read_parts
 from extract.terms import NAMESAKE, Match, matches
 from extract.vocabulary import TABLES, Vocabulary, load_vocabulary
@@ -86,6 +86,8 @@ class SubstanceFinder:
             hits.sort(key=_start)
         if len(hits) > 1:
             hits = [hit for hit in hits if hit.term.value != "cannabis-edible" or not _is_purpose(doc, hit)] or hits
+        if hits and found(doc).regions:
+            hits = [hit for hit in hits if not _is_town(doc, hit)]
         if hits:
             filed = {hit.term.value for hit in hits if hit.field == "category"}
             amounts = Amounts(doc, self._groups)
@@ -96,6 +98,9 @@ class SubstanceFinder:
             seen.substances = self._weigh(doc, self._merge_cannabis(doc, hits, amounts, filed), denial, amounts)
             if seen.substances:
                 main = seen.substances[0]
+                if len(seen.regions) > 1:
+                    named = {(one.start, one.end) for one in seen.substances}
+                    seen.regions = [one for one in seen.regions if (one.start, one.end) not in named]  # `Ганжа, Алматы`
                 group = self._groups[main.id]
                 count_named(doc, main, group)
                 if main.id in BY_GRAM:
@@ -208,6 +213,11 @@ def _leaves(doc: Doc, hits: list[Match]) -> list[Match]:
         return hits
     path = doc.text.rfind(">", found(doc).fields[-1].start, hits[-1].start)
     return hits if path < 0 else [hit for hit in hits if hit.field != "category" or hit.start > path]
+
+
+def _is_town(doc: Doc, hit: Match) -> bool:
+    """`шишь 1г Химки`: a by-word that is a town, behind other words."""
+    return hit.term.strength == "weak" and hit.first > 0 and hit.field == "title" and in_region(doc, hit.start)
 
 
 def _is_purpose(doc: Doc, hit: Match) -> bool:

@@ -58,3 +58,8 @@ def test_kind_and_form_are_the_listing_s(
 ) -> None:
     read = extractor.read(fields)
     assert (read.kind, read.form) == (kind, form)
+
+
+def test_a_description_without_a_title_may_hide_things_in_a_town(extractor: Extractor) -> None:
+    reading = extractor.read({"description": "Спиды 1г, тайник, Тула"})
+    assert [one.id for one in reading.substances] == ["amphetamine"]
