@@ -23,6 +23,7 @@ HUGE_AT_STASH = 99
 HUGE_PLANT = 50_000
 """Grams: the same for bare `cannabis`, which is no word of the kitchen."""
 HUGE_ML = 1000
+SMALL_G = 100
 BY_PIECE = frozenset({
     "entactogens", "lysergamides", "benzodiazepines", "gabapentinoids", "phenethylamines", "sedatives", "medicines",
     "psilocybin", "cannabis-concentrate", "cannabis-edible", "amphetamine", "oxycodone", "hydrocodone", "codeine",
@@ -126,6 +127,13 @@ class Amounts:
     def bud(self) -> bool:
         """The title gives a weight that herb is sold in, and food hardly ever (`56 g`, `1 oz`, `QP`)."""
         return self._weighs(BUD_G, PARTS_OF_OUNCE | {Decimal(1)})
+
+    @cached_property
+    def small(self) -> bool:
+        """The title gives a weight of at most so many grams as one buyer uses."""
+        end = self._seen.fields[0].end
+        stated = (one for one in self._seen.quantities if one.start < end)
+        return any(one.base_unit == "g" and one.base_amount <= SMALL_G for one in stated)
 
     def _weighs(self, grams: Set[Decimal], ounces: Set[Decimal]) -> bool:
         end = self._seen.fields[0].end

@@ -138,9 +138,12 @@ class Belief:
     def _is_foreign(self) -> bool:
         """A title that names a substance once among words that drug listings do not have: by slang only (`Dope wheels
         BMX`), or where nothing is offered (`Fentanyl awareness training`)."""
-        seen, telling = found(self._doc), [one for one in self._hits if one.term.strength != "weak"]
-        hit = telling[0]
-        if len(telling) > 1 or hit.field != "title" or any(one.name in SITE_FIELDS for one in seen.fields):
+        seen = found(self._doc)
+        hit = next(one for one in self._hits if one.term.strength != "weak")
+        backed = any(
+            one is not hit and (one.term.strength != "weak" or one.term.value == hit.term.value) for one in self._hits
+        )
+        if backed or hit.field != "title" or any(one.name in SITE_FIELDS for one in seen.fields):
             return False
         offered = bool(seen.quantities) or any(one.start < self._field("title").end for one in seen.prices)
         sold = self._amounts.plausible(hit.term.value)
@@ -151,7 +154,8 @@ class Belief:
             return False
         strangers = self._strange.beside(hit)
         if sold:
-            return strangers > STRANGERS_NEAR
+            portioned = self._amounts.near(hit) and self._amounts.street(hit.term.value)
+            return strangers > STRANGERS_NEAR + (STRANGERS_STREET if portioned else 0)
         return strangers >= (STRANGERS if byword else STRANGERS + 1)
 
     def _is_ours(self, hit: Match) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Set
 
 from spacy.tokens import Doc
 
-from extract.evidence import Amounts, states_amount
+from extract.evidence import PIECE_MG, Amounts, is_dosed, states_amount
 from extract.found import found, in_region, span_of, word_at
 from extract.marks import listing
 from extract.morphology import is_of_something
@@ -34,8 +34,12 @@ _WORD = re.compile(r"[^\W\d_]+")
 _MEASURED = re.compile(r"[0-9] ?mg (?:of )?$", re.IGNORECASE)
 """`250mg THC`: what milligrams are of is no everyday thing."""
 _LISTED: tuple[Category, ...] = ("form", "cue")
+EVERYDAY = frozenset({"harmless", "looks", "media"})
+"""Cues of everyday things. `looks`: those that drugs are stamped with, look or smell like, or are hidden beside."""
 SITE_FIELDS = frozenset({"price", "quantity", "category", "place"})
 """Fields only a market's own page has."""
+ACRONYM = 3
+"""Letters of the longest name that is that of many things (`MDA`, `PCP`)."""
 TITLE_WORDS = 16
 """Words of the longest title; a longer one is a sentence, and tells more than one thing."""
 BYWORDS = frozenset({"slang", "transliteration", "emoji"})
@@ -69,6 +73,8 @@ class Denial:
         self._everyday: Set[int] = frozenset()
         """Tokens of the title that speak of everyday things."""
         self._media = False
+        self._mere_looks = True
+        """The everyday words are such that drugs look, smell or are stamped like, or lie beside."""
         self._elsewhere = self._doc.count
         """The token of the description from which on other things are listed."""
         telling = [cue for cue in matches(doc, "cue") if cue.term.value != "drug"]
@@ -95,11 +101,12 @@ class Denial:
             elif kind == "gift":
                 self._gift_starts.add((cue.field, cue.first))
                 self._gift_ends.add((cue.field, cue.last))
-            elif kind in {"harmless", "media"} and cue.field == "title" and not in_region(self._doc, cue.start):
+            elif kind in EVERYDAY and cue.field == "title" and not in_region(self._doc, cue.start):
                 span = range(cue.first, cue.last)
                 if not all(self._in_name(at) or self._in_draw(at) for at in span):
                     everyday.update(span)
                     media = media or kind == "media"
+                    self._mere_looks = self._mere_looks and kind == "looks"
         if everyday:  # `couch lock` speaks of no couch
             everyday -= {
                 at for cue in matches(self._doc, "cue") if cue.term.value == "drug" and cue.field == "title"
@@ -171,24 +178,27 @@ class Denial:
         """A by-word beside everyday things (`Спиды рации 2 шт`); any name without an amount it is sold in (`Opium
         perfume 50 ml`); any but a brand right beside the thing (`MDA monitor arm, 1 pc`)."""
         term = hit.term
-        if term.strength != "weak" and self._is_hidden(hit):
+        if term.strength != "weak" and self._mere_looks and self._is_portioned(hit):
             return False
-        if term.strength != "strong" or (term.type in BYWORDS and not self._is_weighed(hit)):
+        if term.strength != "strong" or term.type in BYWORDS:
             return True
         if not (found(self._doc).quantities and self._amounts.plausible(term.value)):
             return True
-        return term.type == "name" and (hit.first - 1 in self._everyday or hit.last in self._everyday)
+        # a long name in a small weight (`Cocaine BMW stamp 10g`) is no everyday thing either
+        short = not self._mere_looks or hit.end - hit.start <= ACRONYM or not self._amounts.small
+        return term.type == "name" and short and (hit.first - 1 in self._everyday or hit.last in self._everyday)
 
-    def _is_hidden(self, hit: Match) -> bool:
-        """`Героин кирпич 1г Душанбе`: beside a weight that drugs are sold in, in a title that names the place."""
-        end = found(self._doc).fields[0].end
-        placed = any(one.role == "place" and one.start < end for one in found(self._doc).regions)
-        return placed and self._amounts.bud and self._amounts.near(hit)
-
-    def _is_weighed(self, hit: Match) -> bool:
-        """`3.5g shatter slab, honey gold`: a by-word of several words in a weight that hardly anything else is sold
-        in."""
-        return hit.last - hit.first > 1 and self._amounts.street(hit.term.value)
+    def _is_portioned(self, hit: Match) -> bool:
+        """`XTC BMW 220mg x10`, `Мефедрон ваниль 2г`, `Гаш 5гр плитка Мурманск`: near the name an amount in which hardly
+        anything but drugs is sold, or herb in a town."""
+        seen, value = found(self._doc), hit.term.value
+        if not self._amounts.near(hit):
+            if value in PIECE_MG and is_dosed(seen, value):
+                return True
+            return hit.term.type == "name" and hit.end - hit.start > ACRONYM and self._amounts.street(value)
+        if self._amounts.street(value) or (value in PIECE_MG and is_dosed(seen, value)):
+            return True
+        return self._amounts.bud and any(one.role == "place" and one.start < seen.fields[0].end for one in seen.regions)
 
     def _is_of_something(self, hit: Match) -> bool:
         """`шишки лиственницы`, `бошка бензокосы`: part of a thing that drug listings do not speak of."""

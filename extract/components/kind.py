@@ -11,6 +11,7 @@ from pathlib import Path
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from extract.components.denial import EVERYDAY
 from extract.evidence import states_amount
 from extract.found import Found, FoundSubstance, found, in_region
 from extract.observation import Kind
@@ -36,7 +37,6 @@ NOT_TELLING = frozenset({"shipping", "colour", "скорость", "снег", "
 HARMLESS_JOB = frozenset({Kind.JOB, Kind.SAMPLE, Kind.COMBO, Kind.LOTTERY})
 """Kinds whose words mean something else inside a harmless phrase: `план работ`, `высшая проба`, `комплект колес`."""
 MISFILED = frozenset({Kind.OTHER, Kind.DOCUMENT, Kind.SERVICE, Kind.EQUIPMENT})
-EVERYDAY = frozenset({"harmless", "media"})
 SITE_FIELDS = frozenset({"price", "quantity", "category"})
 UNLIKE_AMOUNTS = frozenset({Kind.OTHER, Kind.DOCUMENT, Kind.SERVICE, Kind.JOB, Kind.EQUIPMENT})
 """Kinds that a substance with an amount in the title hardly is."""

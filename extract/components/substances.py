@@ -44,7 +44,7 @@ WHOLE_GROUPS = frozenset({"nitazenes", "synthetic-cannabinoids"})
 _new = tuple.__new__
 
 
-NOT_OF_LISTINGS = frozenset({"harmless", "media", "elsewhere", "other", "service", "document", "equipment"})
+NOT_OF_LISTINGS = frozenset({"harmless", "looks", "media", "elsewhere", "other", "service", "document", "equipment"})
 """Cues and kinds whose words speak of something else than a drug."""
 
 

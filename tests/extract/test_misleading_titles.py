@@ -22,7 +22,7 @@ def extractor() -> Extractor:
 
 @pytest.mark.parametrize(("file", "least"), [
     ("false_friends_2026-11.txt", 550), ("false_friends_2026-11b.txt", 2100), ("false_friends_2026-11c.txt", 340),
-    ("false_friends_2026-11d.txt", 330), (LABELLED / "blind-2026-11j-harmless.txt", 119),
+    ("false_friends_2026-11d.txt", 330), ("false_friends_2026-11e.txt", 70), (LABELLED / "blind-2026-11j-harmless.txt", 119),
     (LABELLED / "blind-2026-11k-harmless.txt", 59), (LABELLED / "blind-2026-11l-harmless.txt", 39),
     (LABELLED / "blind-2026-11m-harmless.txt", 241), (LABELLED / "blind-2026-11n-harmless.txt", 133),
 ])  # fmt: skip
