@@ -1,11 +1,11 @@
 """Accuracy of the extraction: precision, recall and F1 for each field and language, with bootstrap intervals.
 
     python bench/extraction.py [--split tune|test|all|blind|blind-b|blind-c|blind-d|blind-e|blind-f|
-                                         blind-g|blind-h|blind-i|blind-j|blind-k|blind-l|blind-m|blind-n]
+                                         blind-g|blind-h|blind-i|blind-j|blind-k|blind-l|blind-m|blind-n|blind-o]
                                 [--misses] [--json] [--shared FOLDER]
 
 The labelled sets (`bench/labelled/`) are of our own invention, written before the extractor was asked and frozen by
-SHA256SUMS. `blind` and `blind-b` to `blind-n` are sets apart (`blind-2026-11-*.jsonl`, `-11b-` to `-11n-`): written in
+SHA256SUMS. `blind` and `blind-b` to `blind-o` are sets apart (`blind-2026-11-*.jsonl`, `-11b-` to `-11o-`): written in
 November 2026, when the rules had long been worked on, and asked once before any rule or row was changed; the files that
 end in `first.json` hold that first answer; from `blind-j` on misleading titles of harmless things (`-harmless.txt`)
 are frozen beside them. Where a folder of real data is given, the Matanga labels (agreement with a
@@ -37,7 +37,8 @@ BLIND = {"blind": "blind-2026-11-", "blind-b": "blind-2026-11b-", "blind-c": "bl
          "blind-f": "blind-2026-11f-", "blind-g": "blind-2026-11g-",
          "blind-h": "blind-2026-11h-", "blind-i": "blind-2026-11i-",
          "blind-j": "blind-2026-11j-", "blind-k": "blind-2026-11k-",
-         "blind-l": "blind-2026-11l-", "blind-m": "blind-2026-11m-", "blind-n": "blind-2026-11n-"}
+         "blind-l": "blind-2026-11l-", "blind-m": "blind-2026-11m-", "blind-n": "blind-2026-11n-",
+         "blind-o": "blind-2026-11o-"}
 """Splits that were asked once before anybody had seen an answer to them, and the beginning of their files' names."""
 FIELDS = ("substances", "main", "quantities", "prices", "regions", "codes", "stash", "purity", "kind")
 ROUNDS = 2000
