@@ -178,27 +178,33 @@ class Denial:
         """A by-word beside everyday things (`Спиды рации 2 шт`); any name without an amount it is sold in (`Opium
         perfume 50 ml`); any but a brand right beside the thing (`MDA monitor arm, 1 pc`)."""
         term = hit.term
-        if term.strength != "weak" and self._mere_looks and self._is_portioned(hit):
+        if self._mere_looks and self._is_portioned(hit):
             return False
         if term.strength != "strong" or term.type in BYWORDS:
             return True
         if not (found(self._doc).quantities and self._amounts.plausible(term.value)):
             return True
         # a long name in a small weight (`Cocaine BMW stamp 10g`) is no everyday thing either
-        short = not self._mere_looks or hit.end - hit.start <= ACRONYM or not self._amounts.small
-        return term.type == "name" and short and (hit.first - 1 in self._everyday or hit.last in self._everyday)
+        if self._mere_looks and self._amounts.small and self._is_long(hit):
+            return False
+        return term.type == "name" and (hit.first - 1 in self._everyday or hit.last in self._everyday)
 
     def _is_portioned(self, hit: Match) -> bool:
         """`XTC BMW 220mg x10`, `Мефедрон ваниль 2г`, `Гаш 5гр плитка Мурманск`: near the name an amount in which hardly
-        anything but drugs is sold, or herb in a town."""
-        seen, value = found(self._doc), hit.term.value
-        if not self._amounts.near(hit):
-            if value in PIECE_MG and is_dosed(seen, value):
-                return True
-            return hit.term.type == "name" and hit.end - hit.start > ACRONYM and self._amounts.street(value)
-        if self._amounts.street(value) or (value in PIECE_MG and is_dosed(seen, value)):
+        anything but drugs is sold, or herb in a town; near a by-word both."""
+        seen, value, near = found(self._doc), hit.term.value, self._amounts.near(hit)
+        town = any(one.role == "place" and one.start < seen.fields[0].end for one in seen.regions)
+        street = self._amounts.street(value)
+        if hit.term.strength == "weak":
+            return near and town and street and hit.term.type in BYWORDS
+        if (street and (near or self._is_long(hit))) or (value in PIECE_MG and is_dosed(seen, value)):
             return True
-        return self._amounts.bud and any(one.role == "place" and one.start < seen.fields[0].end for one in seen.regions)
+        return near and ((town and self._amounts.bud) or (self._amounts.small and hit.last - hit.first > 1))
+
+    @staticmethod
+    def _is_long(hit: Match) -> bool:
+        """A name that is no acronym of many things."""
+        return hit.term.type == "name" and hit.end - hit.start > ACRONYM
 
     def _is_of_something(self, hit: Match) -> bool:
         """`шишки лиственницы`, `бошка бензокосы`: part of a thing that drug listings do not speak of."""

@@ -84,10 +84,7 @@ class SubstanceFinder:
             hits = [hit for hit in hits if all(hit.end <= one.start or hit.start >= one.end for one in spaced)]
             hits += [hit for hit in spaced if hit.field in READ]
             hits.sort(key=_start)
-        if len(hits) > 1:
-            hits = [hit for hit in hits if hit.term.value != "cannabis-edible" or not _is_purpose(doc, hit)] or hits
-        if hits and found(doc).regions:
-            hits = [hit for hit in hits if not _is_town(doc, hit)]
+        hits = [hit for hit in hits if hit.term.strength != "weak" or hit.first < 1 or not _is_aside(doc, hit)]
         if hits:
             filed = {hit.term.value for hit in hits if hit.field == "category"}
             amounts = Amounts(doc, self._groups)
@@ -215,9 +212,11 @@ def _leaves(doc: Doc, hits: list[Match]) -> list[Match]:
     return hits if path < 0 else [hit for hit in hits if hit.field != "category" or hit.start > path]
 
 
-def _is_town(doc: Doc, hit: Match) -> bool:
-    """`шишь 1г Химки`: a by-word that is a town, behind other words."""
-    return hit.term.strength == "weak" and hit.first > 0 and hit.field == "title" and in_region(doc, hit.start)
+def _is_aside(doc: Doc, hit: Match) -> bool:
+    """A by-word behind other words that is a town (`шишь 1г Химки`) or what a thing is for (`trim for edibles`)."""
+    if hit.term.value == "cannabis-edible" and _is_purpose(doc, hit):
+        return True
+    return hit.field == "title" and in_region(doc, hit.start)
 
 
 def _is_purpose(doc: Doc, hit: Match) -> bool:
@@ -237,8 +236,8 @@ def _start(hit: Match) -> int:
     return hit.start
 
 
-def _longest_first(hit: Match) -> tuple[int, int]:
-    return hit.first - hit.last, hit.first
+def _longest_first(hit: Match) -> tuple[int, bool, int]:
+    return hit.first - hit.last, hit.term.category == "substance", hit.first
 
 
 def _heaviest_first(one: FoundSubstance) -> float:

@@ -25,6 +25,7 @@ def extractor() -> Extractor:
     ("false_friends_2026-11d.txt", 330), ("false_friends_2026-11e.txt", 70), (LABELLED / "blind-2026-11j-harmless.txt", 119),
     (LABELLED / "blind-2026-11k-harmless.txt", 59), (LABELLED / "blind-2026-11l-harmless.txt", 39),
     (LABELLED / "blind-2026-11m-harmless.txt", 241), (LABELLED / "blind-2026-11n-harmless.txt", 133),
+    (LABELLED / "blind-2026-11o-harmless.txt", 60),
 ])  # fmt: skip
 def test_titles_of_everyday_things_name_no_substance(extractor: Extractor, file: str | Path, least: int) -> None:
     lines = (OWN / file).read_text(encoding="utf-8").splitlines()
