@@ -62,8 +62,6 @@ class KindFinder:
         if hits:
             inside = {at for hit in harmless for at in range(hit.first, hit.last)}
             kind = self._heaviest(seen, self._weights(hits, inside), named=named, everyday=everyday)
-            if kind is Kind.COMBO and len(seen.substances) == 1:
-                kind = Kind.OFFER  # `ECP, 1 bundle (10 bags)`, `variety pack`
         if kind is Kind.OFFER and seen.substances:
             if seen.substances[0].id in self._precursors:
                 kind = Kind.PRECURSOR
