@@ -156,6 +156,8 @@ class Rule(Closed):
         if given.get("measure") in STANDING:
             kind = kind or "standing"
             given = {"test": {"kind": kind}, "by": "day", **given}
+        if given.get("measure") == "share" and not given.get("split"):
+            given["split"] = "substance"  # what `trends` shares out where nothing is said
         if given.get("measure") in UNREAD:
             given.setdefault("history", UNREAD_HISTORY)
         if kind in FREE_OF_GUARDS:

@@ -50,6 +50,8 @@ class Group:
         """The filter that takes what every member wants, without dates."""
         values = self.shape.fixed.model_dump()
         for name in self.shape.fields:
+            if values[name]:
+                continue
             wanted = [pins.get(name, ()) for _, pins in self.members]
             values[name] = tuple(sorted({each for one in wanted for each in one})) if all(wanted) else ()
         return Filter(**values)
@@ -80,7 +82,10 @@ def shape_of(rule: Rule, *, apart: bool = False) -> tuple[Shape, Pins]:
             pins[name] = values
         else:
             fixed[name] = values
-    splits = tuple(name for name in SPLITS if name.replace("-", "_") in own | set(pins))
+    if rule.measure == "share":
+        splits = rule.split  # their order counts: the first is the field that is shared out
+    else:
+        splits = tuple(name for name in SPLITS if name.replace("-", "_") in own | set(pins))
     shape = Shape(
         rule.measure, rule.by, rule.of, rule.method, rule.currency, rule.with_flagged, rule.column, splits,
         Where(**fixed),

@@ -79,6 +79,10 @@ RULES = [
     build_rule(id="m", filter={"substance": "lsd", "market": "m"}, measure="price", column="q75", by="week"),
     build_rule(id="n", filter={"substance": "mdma", "market": "m"}, measure="turnover", by="week"),
     build_rule(id="o", filter={"market": "m"}, measure="share", split=["substance"], by="week"),
+    build_rule(id="r", filter={"market": "m", "substance": "mdma"}, measure="share", by="week"),
+    build_rule(id="s", filter={}, measure="share", split=["market", "substance"], by="week"),
+    build_rule(id="t", filter={"substance": ["lsd", "mdma"]}, measure="concentration", split=["substance"], by="week"),
+    build_rule(id="u", filter={"market": "m", "region": "GE"}, measure="price", column="standard", split=["region"]),
     build_rule(id="p", filter={"market": "m"}, measure="coverage", by="week"),
     build_rule(id="q", filter={"market": "m"}, measure="concentration", by="week"),
 ]
