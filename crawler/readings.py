@@ -14,6 +14,7 @@ from typing import Literal
 
 from config.closing import Closing
 from config.errors import StoreError
+from config.remedies import of_sqlite
 from crawler.items import Crawl, Listing, Offer
 from crawler.sightings import SCHEMA, Sightings
 
@@ -39,9 +40,12 @@ class Readings(Closing):
             self._db.executescript(_SCHEMA + SCHEMA)
         except sqlite3.Error as error:
             self._db.close()
-            message, remedy = f"The readings cannot be used ({error}).", "Remove the file: details are then read anew."
-            raise StoreError(message, file=self.path, remedy=remedy) from error
+            raise self._failed(error) from error
         self.sightings = Sightings(self._db, self.together)
+
+    def _failed(self, error: sqlite3.Error) -> StoreError:
+        remedy = of_sqlite(error, "Remove the file: details are then read anew.")
+        return StoreError(f"The readings cannot be used ({error}).", file=self.path, remedy=remedy)
 
     def close(self) -> None:
         if self._unwritten:
@@ -123,16 +127,18 @@ class Readings(Closing):
     @contextmanager
     def together(self) -> Iterator[None]:
         """What is written inside becomes durable at once, at the end of the outermost block; nothing of it after an
-        error."""
+        error. StoreError where the file cannot be written."""
         self._depth += 1
         try:
             yield
             if self._depth == 1:
                 self._write_spent()
                 self._db.commit()
-        except BaseException:
+        except BaseException as error:
             if self._depth == 1:
                 self._db.rollback()
+            if isinstance(error, sqlite3.OperationalError):
+                raise self._failed(error) from error
             raise
         finally:
             self._depth -= 1

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from config.closing import Closing
 from config.errors import StoreError, UsageError
+from config.remedies import of_sqlite
 
 STEPS: dict[str, tuple[str, ...]] = {
     "alerts": (
@@ -116,18 +117,23 @@ class State(Closing):
         self.db.close()
 
     def _failed(self, error: sqlite3.Error) -> StoreError:
-        return StoreError(f"The state cannot be used ({error}).", file=self.path, remedy="Restore it from a backup.")
+        remedy = of_sqlite(error, "Restore it from a backup.")
+        return StoreError(f"The state cannot be used ({error}).", file=self.path, remedy=remedy)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, begun for writing: all of it or nothing."""
-        self.db.execute("BEGIN IMMEDIATE")
+        """One transaction, begun for writing: all of it or nothing. StoreError where the file cannot be written."""
         try:
-            yield self.db
-        except BaseException:
-            self.db.execute("ROLLBACK")
-            raise
-        self.db.execute("COMMIT")
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.db
+                self.db.execute("COMMIT")
+            except BaseException:
+                if self.db.in_transaction:  # on a full disk SQLite has rolled it back by itself
+                    self.db.execute("ROLLBACK")
+                raise
+        except sqlite3.OperationalError as error:
+            raise self._failed(error) from error
 
     def _migrate(self) -> None:
         made = self.db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'schema_version'").fetchone()[0]

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from config.errors import StoreError
+from config.remedies import of_sqlite
 from index.sqlite import day_packs
 from index.sqlite.migrations import PACKS, add_packs, run
 
@@ -62,14 +63,8 @@ MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: add_packs}
 """Schema version -> the step from it to the next. Steps run in one transaction and only go forward."""
 
 _REMEDIES = {
-    sqlite3.SQLITE_BUSY: "Another process is writing: wait for it, or look for a hung `dropline` process.",
-    sqlite3.SQLITE_LOCKED: "Another process is writing: wait for it, or look for a hung `dropline` process.",
     sqlite3.SQLITE_CORRUPT: "The file is damaged: restore a backup, or rebuild it from the crawl logs.",
     sqlite3.SQLITE_NOTADB: "Give a file made by dropline with --store sqlite:///PATH, or a new path.",
-    sqlite3.SQLITE_FULL: "The disk is full: free space and run the same command again; nothing stored is lost.",
-    sqlite3.SQLITE_READONLY: "The file or its folder is not writable: change its permissions or give another path.",
-    sqlite3.SQLITE_CANTOPEN: "Check that the folder exists and is writable.",
-    sqlite3.SQLITE_IOERR: "Check the disk, then run the same command again.",
     sqlite3.SQLITE_TOOBIG: "One text is over SQLite's limit of 1 GB.",
 }
 
@@ -81,7 +76,7 @@ def guard(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        remedy = _REMEDIES.get(code, "Run `dropline doctor`.")
+        remedy = of_sqlite(error, _REMEDIES.get(code, "Run `dropline doctor`."))
         raise StoreError(f"the store failed: {error}.", file=path, remedy=remedy) from error
 
 

@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from config.errors import DroplineError
+from config.remedies import of_system
 from config.settings import Settings, load_settings
 from monitor.cli.output import Format, note
 
@@ -137,5 +138,9 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, OSError) and (remedy := of_system(error)) is not None:
+            where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+            note(f"dropline: {where}{error.strerror}. {remedy}")
+            sys.exit(1)
         note(f"dropline: unexpected {type(error).__name__}: {error}. Run again with --debug and report it, please.")
         sys.exit(1)

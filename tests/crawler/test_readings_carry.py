@@ -67,6 +67,9 @@ def test_kept_forgotten_and_counted(tmp_path: Path) -> None:
     with Readings(tmp_path, "lab") as readings:
         assert readings.forget(str(SHOWN.vendor)) == 1200
         assert readings.last(["1"]) == {}
+        readings._db.execute("PRAGMA max_page_count = 1")  # no room for a page more
+        with pytest.raises(StoreError, match="disk is full"):
+            readings.save([one.model_copy(update={"description": "text " * 2000}) for one in many])
     (tmp_path / "readings" / "lab.sqlite").write_bytes(b"not a database at all, but long enough to be looked at" * 40)
     with pytest.raises(StoreError) as caught:
         Readings(tmp_path, "lab")

@@ -130,6 +130,17 @@ def test_broken_settings_point_at_file_and_name(tmp_path: Path) -> None:
     says(run(tmp_path, "--config", str(tmp_path / "c.yml"), "status"), 2, "c.yml", "line")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_under_the_output_is_told(tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "monitor.cli", "--data-dir", str(tmp_path), "schema", "Crawl"],
+            stdout=full, stderr=subprocess.PIPE, timeout=120, check=False,
+        )  # fmt: skip
+    assert (done.returncode, b"unexpected" in done.stderr) == (1, False)
+    assert b"free space" in done.stderr
+
+
 def test_a_file_that_is_no_store_is_told_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "x.sqlite"
     path.write_bytes(b"this is no database at all" * 100)

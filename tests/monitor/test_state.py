@@ -62,6 +62,18 @@ def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
         assert state.pauses() == []
 
 
+def test_a_full_disk_is_no_damage(tmp_path: Path) -> None:
+    with State(state_path(tmp_path)) as state:
+        state.db.execute(f"PRAGMA max_page_count = {state.db.execute('PRAGMA page_count').fetchone()[0]}")
+        with pytest.raises(StoreError, match="disk is full: free space") as caught:
+            state.pause("lab", "why " * 100_000, NOW)
+        assert "backup" not in str(caught.value)
+        assert state.pauses() == []
+        state.db.execute("PRAGMA max_page_count = 100000")
+        state.pause("lab", "why", NOW)  # and goes on
+        assert state.pauses() == [Pause("lab", "why", NOW)]
+
+
 def cookies_txt(*rows: tuple[str, int, str, str]) -> str:
     lines = ["# Netscape HTTP Cookie File", ""]
     lines += ["\t".join((domain, "TRUE", "/", "FALSE", str(until), name, value)) for domain, until, name, value in rows]
