@@ -242,21 +242,27 @@ def _undecodable(text: str) -> bool:
 
 def _json_lines(table: Table) -> Iterator[list[str] | Row]:
     header: list[str] = []
+    early: list[Row] = []  # what is wrong before the first object
     for line, raw in enumerate(table.stream, start=1):
         if not raw.strip():
             continue
         try:
             loaded = orjson.loads(raw)
         except orjson.JSONDecodeError as error:
-            yield Row(line, {}, f"not JSON ({error})")
-            continue
+            loaded, problem = None, f"not JSON ({error})"
+        else:
+            problem = "not a JSON object"
         if not isinstance(loaded, dict):
-            yield Row(line, {}, "not a JSON object")
+            if header:
+                yield Row(line, {}, problem)
+            else:
+                early.append(Row(line, {}, problem))
             continue
         cells = {str(name): "" if value is None else str(value) for name, value in loaded.items()}
         if not header:
             header = list(cells)
             yield header
+            yield from early
         yield Row(line, cells)
     if not header:
         raise InputError("no JSON object in the table.", file=table.name, remedy="One object a line is expected.")

@@ -117,7 +117,7 @@ class Mapping(Record):
     def check_columns(self, header: list[str], file: str) -> list[str]:
         """Columns of a table that are neither mapped nor ignored.
 
-        Raises UsageError where a mapped column is missing, naming the file and those it has.
+        Raises UsageError where a mapped column is missing, naming the file and those it has, or stands there twice.
         """
         missing = sorted({column.column for column in self.columns() if not column.optional} - set(header))
         if self.price and not {column.column for column in self.price} & set(header):
@@ -130,6 +130,12 @@ class Mapping(Record):
                 remedy=f"The table has: {', '.join(header) or 'no header'}. Mend the mapping, or mark the column "
                 "`optional: true`.",
             )
+        twice = sorted({column.column for column in self.columns() if header.count(column.column) > 1})
+        if twice:
+            raise UsageError(
+                f"the table has several columns of one name: {', '.join(twice)}.", file=file, line=1,
+                remedy="Which one is meant cannot be told: rename the others.",
+            )  # fmt: skip
         if self.ignore_others:
             return []
         known = {column.column for column in self.columns()} | set(self.ignore)

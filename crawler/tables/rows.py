@@ -6,12 +6,16 @@ import re
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from crawler.items import Listing, Offer, digest_id
 from crawler.tables.mapping import Column, Mapping, TextField
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
+EXPONENT = re.compile(r"\d+(?:\.\d+)?[eE][+-]?\d{1,2}")
+YEARS = range(2000, 2100)
+"""Of a row that can be believed: no market is older, and what lacks its time is often written as 1970."""
 SEVERAL: tuple[TextField, ...] = ("category", "ships_to", "ships_except", "shipping")
 
 
@@ -46,6 +50,8 @@ class RowReader:
         try:
             moment = datetime.strptime(text, given) if given else datetime.fromisoformat(text)  # noqa: DTZ007
         except ValueError:
+            return None
+        if moment.year not in YEARS:
             return None
         # fold=0: of an hour that comes twice (clocks put back) the first is taken
         return (moment if moment.tzinfo else moment.replace(tzinfo=self.zone)).astimezone(UTC)
@@ -108,7 +114,7 @@ class RowReader:
         return tuple(part.strip() for part in parts if part.strip())
 
     def _number(self, name: str, column: Column, cells: MappingABC[str, str], unread: list[str]) -> float | None:
-        text = _cell(column, cells)
+        text = _plain(_cell(column, cells))
         if not text:
             return None
         if NUMBER.fullmatch(text):
@@ -118,7 +124,7 @@ class RowReader:
 
     def _price(self, cells: MappingABC[str, str]) -> str | None:
         for column in self.mapping.price:
-            text = _cell(column, cells)
+            text = _plain(_cell(column, cells))
             if text:
                 return f"{text} {column.currency}" if column.currency else text
         return None
@@ -127,6 +133,11 @@ class RowReader:
 def _cell(column: Column, cells: MappingABC[str, str]) -> str:
     text = cells.get(column.column, "").strip()
     return column.values.get(text, text)
+
+
+def _plain(text: str) -> str:
+    """A number as programs print small and large floats (`2.5e-05`) in plain digits: in a price an e is the euro."""
+    return f"{Decimal(text):f}" if EXPONENT.fullmatch(text) else text
 
 
 def _whole(number: float | None) -> int | None:

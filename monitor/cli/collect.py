@@ -285,6 +285,8 @@ def import_tables(
         ingester.settle()
     for key, reason in ingester.report.failed:
         importer.report.problems.append(f"not stored: {key}: {reason}")
+        importer.report.stored -= 1
+        importer.report.reasons["refused"] += 1
     _say(importer.report, state)
     if importer.report.reasons:
         note(f"All of them, with file, line and reason: {rejects}")

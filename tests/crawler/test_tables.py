@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -116,8 +117,6 @@ def test_formats_give_the_same(run: Callable[..., ImportReport], tmp_path: Path,
     if form == "tsv":
         path.write_text("\n".join("\t".join(row) for row in [names, *cells]) + "\n", encoding="utf-8")
     elif form == "jsonl":
-        import json
-
         path.write_text("".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in cells), encoding="utf-8")
     elif form == "parquet":
         pq.write_table(pa.table({name: [row[at] for row in cells] for at, name in enumerate(names)}), path)
@@ -136,6 +135,35 @@ def test_formats_give_the_same(run: Callable[..., ImportReport], tmp_path: Path,
         (path / "deep" / "a.csv").write_bytes(text)
     report = run(path)
     assert (report.tables, report.stored, report.problems) == (1, 3, [])
+
+
+def test_floats_as_programs_print_them_are_plain_numbers(run: Callable[..., ImportReport], tmp_path: Path) -> None:
+    frame = pa.table({"seen": ["01-03-2020 00:30:00"] * 2, "name": ["Hash", "Weed"], "seller": ["a", "b"], "weight": ["1 g"] * 2,
+                      "city": ["Tbilisi"] * 2, "stock": ["1e+02", "2"], "usd": [2.5e-05, 1e16]})
+    pq.write_table(frame, tmp_path / "a.parquet")
+    [log] = run(tmp_path / "a.parquet").logs
+    offers = [listing.offers[0] for listing in iter_log(log)[1]]
+    assert [(offer.price, offer.ready) for offer in offers] == [("0.000025 USD", 100), ("10000000000000000 USD", 2)]
+
+
+@pytest.mark.parametrize("day", ["01-01-1970 00:00:00", "31-12-9999 23:59:59", "01-01-0001 00:00:00"])
+def test_a_time_of_no_market_is_unreadable(run: Callable[..., ImportReport], tmp_path: Path, day: str) -> None:
+    report = run(write(tmp_path / "a.csv", [ROWS[0], f"{day},Weed,boris,1 g,Batumi,x,20,"]), MAP + "crawl: day\n")
+    assert (report.stored, dict(report.reasons)) == (1, {"unreadable": 1})
+
+
+def test_a_column_that_stands_twice_is_refused(run: Callable[..., ImportReport], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"a\.csv, line 1: .*one name: name\."):
+        run(write(tmp_path / "a.csv", [f"{ROWS[0]},x"], HEADER + ",name"))
+    assert run(write(tmp_path / "b.csv", [f"{ROWS[0]},x,y"], HEADER + ",other,other")).stored == 1
+
+
+def test_bad_lines_before_the_first_object_cost_nothing_else(run: Callable[..., ImportReport], tmp_path: Path) -> None:
+    good = json.dumps(dict(zip(HEADER.split(","), ROWS[0].split(","), strict=True)))
+    (tmp_path / "a.jsonl").write_text(f"{{bad\n[1]\n{good}\n", encoding="utf-8")
+    report = run(tmp_path / "a.jsonl")
+    assert (report.rows, report.stored, dict(report.reasons)) == (3, 1, {"unreadable": 2})
+    assert [one.line for one in report.rejected] == [1, 2]
 
 
 def test_truncated_tar_keeps_what_came_before(run: Callable[..., ImportReport], tmp_path: Path) -> None:
