@@ -101,7 +101,8 @@ def build_notice(alert: Alert, event: Event, at: datetime) -> Notice:
     history = _history(alert, safe)
     if not safe:
         for name, figure in figures.items():
-            if figure is None or (name == "value" and nobody):
+            stands_in_rule = name in {"low", "high"} and alert.test == "threshold"
+            if figure is None or (nobody and (name == "value" or stands_in_rule)):
                 continue
             if small or (nobody and not _all_told(alert, history)):
                 withheld[name] = WITHHELD

@@ -79,6 +79,15 @@ def test_the_chart_shows_only_points_with_enough_behind_them() -> None:
     assert [value is None for _, value in notice_of(recent_crowd=()).recent] == [True] * 11 + [False]
 
 
+def test_the_bound_of_a_rule_is_told_beside_a_zero() -> None:
+    few = {"recent_crowd": ()}
+    notice = notice_of(test="threshold", value=0.0, baseline=None, low=10.0, high=None, n=0, vendors=0, why="0, usual 10", **few)
+    assert (notice.value, notice.low, notice.score) == (0, 10, None)
+    assert "10 or more" in as_text(write_words(notice))
+    drift = notice_of(test="drift", value=0.0, low=10.0, high=None, n=0, vendors=0, why="0", **few)
+    assert drift.low is None
+
+
 def test_coverage_is_about_nobody() -> None:
     notice = notice_of(measure="coverage", n=0, vendors=None, value=0.2, test="quality")
     assert (notice.value, notice.withheld) == (0.2, {})
