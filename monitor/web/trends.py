@@ -24,8 +24,10 @@ from monitor.web.users import Role
 from monitor.web.visit import Visit
 
 MOST_LINES, MOST_POINTS, MOST_ROWS = 6, 4_000, 400
-DRAWN_APART = ("unit", "currency", "method")
+DRAWN_APART = ("unit", "currency", "method", "days", "every")
 """Columns that make rows of one series different things."""
+OWN_UNITS = {"price-index": "first bucket = 100", "event": "% of the mean before"}
+"""Of measures whose values are not in the unit and currency of their rows."""
 SHOWN = ("bucket", "value", "low", "high", "n", "crawls", "coverage", "tz", "reason")
 WHERE = {name: name.replace("-", " ").capitalize() for name in FILTERS}
 
@@ -63,11 +65,10 @@ def _answered(trend: Trend, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]
     address = f"/api/trends/{quote(trend.measure)}"
     names = list(dict.fromkeys(name for row in rows for name in row))
     extras = [name for name in names if name not in SHOWN and any(row.get(name) is not None for row in rows)]
-    units = {_unit(row) for row in rows if row["value"] is not None}
-    unit = next(iter(units)) if len(units) == 1 else ""
-    if unit:  # the heading says it
+    unit = _unit(trend, rows)
+    if unit and trend.measure not in OWN_UNITS:  # the heading says it
         extras = [name for name in extras if name not in DRAWN_APART[:2]]
-    series = _series(rows)
+    series = series_of(rows)
     drawn = series[:MOST_LINES]
     shown = [{**row, "explain": _explained(trend, row)} for row in rows[:MOST_ROWS]]
     return {
@@ -89,27 +90,33 @@ def _explained(trend: Trend, row: Mapping[str, Any]) -> str:
     return f"/explain?{urlencode([('measure', trend.measure), ('bucket', row['bucket']), *kept, *fixed.items()])}"
 
 
-def _series(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
-    """Rows by series, that with most offers behind it first."""
+def series_of(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """Rows by what a line stands for, with its name: one row a bucket. That with most offers behind it comes first;
+    lines of which nothing is known are left out."""
     known = [row for row in rows if row["value"] is not None]
     varying = [name for name in DRAWN_APART if len({row.get(name) for row in known}) > 1]
     found: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
         names = [name for name in row if name in SPLITS or name in varying]
-        found.setdefault(tuple(row[name] for name in names), []).append(row)
+        found.setdefault(tuple(_label(name, row[name]) for name in names), []).append(row)
     named = [
-        (one_line(", ".join("not stated" if value is None else str(value) for value in key) or "all", 80), some)
+        (one_line(", ".join(key) or "all", 80), some)
         for key, some in found.items() if any(row["value"] is not None for row in some)
     ]  # fmt: skip
     return sorted(named, key=lambda pair: -sum(row["n"] or 0 for row in pair[1]))
 
 
+def _label(name: str, value: Any) -> str:
+    if value is None:
+        return "not stated"
+    return f"{name} {value}" if name in ("days", "every") else str(value)
+
+
 def _draw(trend: Trend, series: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Markup | None:
     """The chart; None where there is nothing to draw or too much of it."""
-    if not series or sum(len(some) for _, some in series) > MOST_POINTS:
-        return None
-    units = {_unit(row) for _, some in series for row in some if row["value"] is not None}
-    unit = next(iter(units)) if len(units) == 1 else ""
+    if not series or trend.measure == "event" or sum(len(some) for _, some in series) > MOST_POINTS:
+        return None  # rows of an event are terms, no course of time
+    unit = _unit(trend, [row for _, some in series for row in some])
     buckets = sorted({date.fromisoformat(row["bucket"]) for _, some in series for row in some})
     steps = [later - earlier for earlier, later in pairwise(buckets)]
     days = max(1, (min(steps) if steps else timedelta(days={"day": 1, "week": 7}.get(trend.by, 28))).days)
@@ -118,8 +125,15 @@ def _draw(trend: Trend, series: Sequence[tuple[str, Sequence[Mapping[str, Any]]]
     return drawing(charts.as_svg(charts.draw_trend(lines, unit=title, days=days)))
 
 
-def _unit(row: Mapping[str, Any]) -> str:
-    return "/".join(str(row[name]) for name in ("currency", "unit") if row.get(name))
+def _unit(trend: Trend, rows: Sequence[Mapping[str, Any]]) -> str:
+    """What the values are in; "" where they differ in it, or it has no name."""
+    if trend.measure in OWN_UNITS:
+        return OWN_UNITS[trend.measure]
+    found = {
+        "/".join(str(row[name]) for name in ("currency", "unit") if row.get(name))
+        for row in rows if row["value"] is not None
+    }  # fmt: skip
+    return found.pop() if len(found) == 1 else ""
 
 
 def _point(row: Mapping[str, Any]) -> tuple[date, float | None, float | None, float | None]:

@@ -23,6 +23,7 @@ from monitor.alerts.evaluate import evaluate_all
 from monitor.alerts.records import Records
 from monitor.charts import Series, as_svg, draw_trend
 from monitor.state import State, state_path
+from monitor.web.trends import series_of
 
 HOSTILE = "<script>alert(1)</script> \u202eevil\u202c =HYPERLINK(\"http://shop.onion\") https://shop.onion/x &amp; שלום"
 RULE = """\
@@ -174,6 +175,30 @@ def lines_in(svg: str) -> list[int]:
     paths = re.findall(r'<path aria-label="[^"]*"[^>]*d="([^"]*)"[^>]*stroke="#0b3c5d"', svg)
     paths = paths or re.findall(r'<path[^>]*d="([^"]*)"[^>]*stroke="#0b3c5d"', svg)
     return [1 + piece.count("L") for path in paths for piece in path.split("M")[1:] if "A" not in piece]
+
+
+@pytest.mark.parametrize("name", ["days", "every"])
+def test_a_line_has_one_point_a_bucket(name: str) -> None:
+    rows = [
+        {"bucket": str(day(7 * week)), "substance": "mdma", name: each, "value": 1.0 / each, "n": 10 - each}
+        for week in range(3) for each in (1, 3)
+    ]  # fmt: skip
+    found = series_of(rows)
+    assert [line for line, _ in found] == [f"mdma, {name} 1", f"mdma, {name} 3"]
+    assert [[row["bucket"] for row in some] for _, some in found] == [[str(day(7 * week)) for week in range(3)]] * 2
+
+
+def test_an_index_is_in_no_currency(browser: Client) -> None:
+    page = browser.ask("/trends?measure=price-index&by=day&market=m").body
+    assert ">Price index by day, first bucket = 100</h2>" in page
+    assert ">Currency</th>" in page
+
+
+def test_terms_of_an_event_are_no_course_of_time(browser: Client) -> None:
+    page = browser.ask("/trends?measure=event&at=2024-10-23&by=day&market=m").body
+    assert ">Event by day, % of the mean before</h2>" in page
+    assert "<figure" not in page
+    assert ">level</td>" in page
 
 
 def test_a_gap_is_drawn_as_a_gap(browser: Client) -> None:
