@@ -21,7 +21,7 @@ from crawler.coverage import neighbour_coverage
 from crawler.items import Crawl, CrawlKind, Listing
 from crawler.log import iter_log
 from extract.build import ObservationBuilder
-from extract.observation import Observation
+from extract.observation import Kind, Observation
 from index.derive import derive_offer_days
 from index.store import Store
 from monitor.purging import refuse_purged
@@ -31,6 +31,20 @@ from monitor.versions import Mark, Versions, store_name
 
 BATCH = 2_000
 """Listings extracted and written at a time: bounds memory, and what a kill can cost."""
+MOST_EXAMPLES = 3
+
+
+@dataclass
+class Lack:
+    """How many offers lack a figure that their text was to give, and a few of those texts."""
+
+    offers: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, text: str) -> None:
+        self.offers += 1
+        if len(self.examples) < MOST_EXAMPLES and text not in self.examples:
+            self.examples.append(text)
 
 
 @dataclass
@@ -44,6 +58,10 @@ class IngestReport:
     failed: list[tuple[str, str]] = field(default_factory=list)
     since: dict[str, date] = field(default_factory=dict)
     """By market the earliest local day touched: offer-days are derived from there on."""
+    offers: int = 0
+    """Observations of kind offer; `lacking` is about these."""
+    lacking: dict[str, Lack] = field(default_factory=lambda: {name: Lack() for name in ("quantity", "price", "rate")})
+    """Quantities and prices written down that could not be read, and currencies without a rate to US dollars."""
 
 
 class Ingester:
@@ -102,6 +120,7 @@ class Ingester:
                         self.builder.build(batch, crawl, lambda *read, found=unknown: found.extend(find_unknown(*read)))
                     )
                     self._write(observations)
+                    self._note_lacking(observations)
                 offers.update(one.offer for one in observations)
                 self.report.listings += len(batch)
                 if state is not None:
@@ -130,6 +149,18 @@ class Ingester:
         self.report.written += done.written
         self.report.unchanged += done.unchanged
         self.report.failed += done.failed
+
+    def _note_lacking(self, observations: list[Observation]) -> None:
+        for one in observations:
+            if one.kind is not Kind.OFFER:
+                continue
+            self.report.offers += 1
+            if one.quantity_text and one.quantity is None:
+                self.report.lacking["quantity"].add(one.quantity_text)
+            if one.amount is None and one.price_text:
+                self.report.lacking["price"].add(one.price_text)
+            elif one.currency is not None and one.amount_usd is None:
+                self.report.lacking["rate"].add(one.currency)
 
     def _with_regions(self, crawl: Crawl) -> Crawl:
         scopes = tuple(

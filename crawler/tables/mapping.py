@@ -30,6 +30,7 @@ TextField = Literal[
     "place",
     "stash",
 ]
+DOCS = "docs/importing.md"
 NumberField = Literal["ready", "preorder", "feedback", "sold", "rating"]
 
 
@@ -42,6 +43,8 @@ class Column(Record):
     values: dict[str, str] = Field(default_factory=dict)
     separator: str | None = None
     """For `category`, `ships_to`, `ships_except`, `shipping`: what separates several values in one cell."""
+    unit: Literal["mg", "g", "kg", "ml", "l", "oz", "lb", "pcs"] | None = None
+    """For `quantity`: what a bare number counts."""
 
     @model_validator(mode="before")
     @classmethod
@@ -107,6 +110,13 @@ class Mapping(Record):
             raise ValueError("text.listing or text.vendor is needed: without the site's id a listing is vendor + title")
         return self
 
+    @model_validator(mode="after")
+    def _units_of_quantities(self) -> Self:
+        counted = [column for name, column in self.text.items() if name != "quantity"]
+        if any(column.unit for column in (*counted, *self.numbers.values(), *self.price, self.observed_at)):
+            raise ValueError("unit belongs to text.quantity alone")
+        return self
+
     @property
     def version(self) -> str:
         return f"map-{self.id}-1"
@@ -152,11 +162,11 @@ def load_mapping(name_or_path: str) -> Mapping:
     """A built-in mapping by name, or a file. Raises UsageError with the names there are, or the file's wrong line."""
     built_in = built_in_maps()
     if name_or_path in built_in:
-        return load_yaml(built_in[name_or_path], Mapping)
+        return load_yaml(built_in[name_or_path], Mapping, docs=DOCS)
     path = Path(name_or_path)
     if not path.is_file():
         raise UsageError(
             f"no mapping {name_or_path!r}.",
             remedy=f"Give a mapping file, or a built-in one: {', '.join(sorted(built_in))}.",
         )
-    return load_yaml(path, Mapping)
+    return load_yaml(path, Mapping, docs=DOCS)

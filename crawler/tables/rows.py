@@ -71,7 +71,7 @@ class RowReader:
         several = {name: self._several(name, cells) for name in SEVERAL}
         offer = Offer(
             price=self._price(cells),
-            quantity=self._text("quantity", cells) or None,
+            quantity=self._quantity(cells),
             place=self._text("place", cells) or None,
             stash=self._text("stash", cells) or None,
             ready=_whole(numbers.get("ready")),
@@ -121,6 +121,11 @@ class RowReader:
             return float(text.replace(",", "."))
         unread.append(name)
         return None
+
+    def _quantity(self, cells: MappingABC[str, str]) -> str | None:
+        column, text = self.mapping.text.get("quantity"), _plain(self._text("quantity", cells))
+        bare = column is not None and column.unit is not None and NUMBER.fullmatch(text)
+        return f"{text} {column.unit}" if bare and column is not None else text or None
 
     def _price(self, cells: MappingABC[str, str]) -> str | None:
         for column in self.mapping.price:

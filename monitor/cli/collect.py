@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from crawler.tables.importer import ImportReport, Rejected
     from monitor.crawling import Stored
     from monitor.held import Held
+    from monitor.ingest import IngestReport
 
 REMEMBERED = 20_000_000
 """Characters of texts that `replay --each` keeps with what they became when masked: 20 MB, 40 of Cyrillic."""
@@ -216,8 +217,11 @@ def replay(
         if ingester is not None:
             ingester.settle()
             counts.update({"observations written": ingester.report.written, "unchanged": ingester.report.unchanged})
+            refused += [f"not stored: {key}: {reason}" for key, reason in ingester.report.failed]
     for message in refused:
         note(message)
+    if ingester is not None:
+        _say_lacking(ingester.report)
     rows = [{"what": "crawl", "count": ident} for ident in crawls]
     write_rows([*rows, *({"what": name, "count": count} for name, count in counts.items())], state.form)
     for ident in failed:
@@ -288,6 +292,7 @@ def import_tables(
         importer.report.stored -= 1
         importer.report.reasons["refused"] += 1
     _say(importer.report, state)
+    _say_lacking(ingester.report)
     if importer.report.reasons:
         note(f"All of them, with file, line and reason: {rejects}")
     if importer.report.problems:
@@ -315,6 +320,20 @@ class RejectFile:
             self._stream = self.path.open("w", encoding="utf-8", newline="")
             self._stream.write(csv_line(["file", "line", "reason", "detail"]))
         self._stream.write(csv_line([rejected.file, rejected.line, rejected.reason, rejected.detail]))
+
+
+def _say_lacking(report: IngestReport) -> None:
+    """What offers lack although their texts were to give it: without it they have no part in prices."""
+    remedies = {
+        "quantity": "a quantity that could not be read",
+        "price": "a price that could not be read",
+        "rate": "a price without a rate to US dollars (`dropline fx import`)",
+    }
+    for name, words in remedies.items():
+        lack = report.lacking[name]
+        if lack.offers:
+            some = ", ".join(map(repr, lack.examples))
+            note(f"{lack.offers} of {report.offers} offers have {words}, such as {some}.")
 
 
 def _say(report: ImportReport, state: Context) -> None:

@@ -196,7 +196,7 @@ def load_channels(data_dir: Path) -> Channels:
     except OSError as error:
         raise UsageError(f"The file cannot be read ({error.strerror}).", file=path) from error
     try:
-        return load_yaml(path, Channels)
+        return load_yaml(path, Channels, docs="docs/delivery.md")
     except UsageError as error:
         error.remedy = "Correct it there; docs/delivery.md describes every key."
         raise

@@ -146,6 +146,12 @@ def test_floats_as_programs_print_them_are_plain_numbers(run: Callable[..., Impo
     assert [(offer.price, offer.ready) for offer in offers] == [("0.000025 USD", 100), ("10000000000000000 USD", 2)]
 
 
+def test_a_bare_number_takes_the_unit_of_its_column(run: Callable[..., ImportReport], tmp_path: Path) -> None:
+    rows = [ROWS[0].replace("5 g", amount).replace("hash", f"hash {place}") for place, amount in enumerate(["5", "2.5", "5 kg", ""])]
+    [log] = run(write(tmp_path / "a.csv", rows), MAP.replace("quantity: weight", "quantity: {column: weight, unit: g}")).logs
+    assert [listing.offers[0].quantity for listing in iter_log(log)[1]] == ["5 g", "2.5 g", "5 kg", None]
+
+
 @pytest.mark.parametrize("day", ["01-01-1970 00:00:00", "31-12-9999 23:59:59", "01-01-0001 00:00:00"])
 def test_a_time_of_no_market_is_unreadable(run: Callable[..., ImportReport], tmp_path: Path, day: str) -> None:
     report = run(write(tmp_path / "a.csv", [ROWS[0], f"{day},Weed,boris,1 g,Batumi,x,20,"]), MAP + "crawl: day\n")
@@ -194,6 +200,7 @@ def test_missing_column_names_file_line_and_what_there_is(run: Callable[..., Imp
         (MAP.replace("title: name, ", ""), "text.title is missing"),
         (MAP + "surprise: 1\n", r"map\.yml, line 8: surprise"),
         ("id: [", r"map\.yml, line"),
+        (MAP.replace("title: name", "title: {column: name, unit: g}"), r"unit belongs to text.quantity.*docs/importing\.md"),
     ],
 )
 def test_broken_mapping_points_at_the_line(run: Callable[..., ImportReport], tmp_path: Path, mapping: str, message: str) -> None:

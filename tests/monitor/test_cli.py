@@ -153,6 +153,21 @@ def test_a_row_that_the_store_refuses_is_not_counted_as_stored(tmp_path: Path) -
     assert (counts["rows"], counts["stored"], counts["refused"]) == (2, 1, 1)
 
 
+def test_an_import_says_what_its_offers_lack(tmp_path: Path) -> None:
+    (tmp_path / "map.yml").write_text(
+        "{id: lab, market: lab, tz: UTC, observed_at: {column: t}, price: [{column: p}],"
+        " text: {title: name, vendor: who, quantity: n}}", encoding="utf-8")  # fmt: skip
+    (tmp_path / "a.csv").write_text(
+        "t,name,who,n,p\n2026-01-01,MDMA,a,10,ask me\n2026-01-01,MDMA,b,20,0.02 XMR\n2026-01-01,MDMA 1g,c,,5 USD\n",
+        encoding="utf-8")  # fmt: skip
+    done = run(tmp_path / "data", "import", "--map", f"{tmp_path}/map.yml", f"{tmp_path}/a.csv")
+    says(
+        done, 0, "2 of 3 offers have a quantity that could not be read, such as '10', '20'.",
+        "1 of 3 offers have a price that could not be read, such as 'ask me'.",
+        "1 of 3 offers have a price without a rate to US dollars (`dropline fx import`), such as 'XMR'.",
+    )  # fmt: skip
+
+
 def test_a_file_that_is_no_store_is_told_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "x.sqlite"
     path.write_bytes(b"this is no database at all" * 100)
