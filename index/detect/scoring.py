@@ -29,6 +29,12 @@ class AlarmRate:
     low: float
     high: float
 
+    def together(self, series: int) -> AlarmRate:
+        """Of so many series a year together, where this is of each of them: alarms in the years of one."""
+        return AlarmRate(
+            self.alarms, self.years / series, self.per_year * series, self.low * series, self.high * series,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

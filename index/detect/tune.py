@@ -23,7 +23,8 @@ _STEPS = 14
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What `tune` found. `rate` is of the history with the new settings, per series (rule) and year."""
+    """What `tune` found. `rate` is of the history with the new settings, `before` with the old ones: per series and
+    year, or what was asked of `tune_by`."""
 
     settings: TestSettings
     field: str
@@ -66,20 +67,18 @@ def tune(
     `events` (one list a series) says that it was real. Fields by kind: threshold above (or below), change percent,
     surge per_year, drift min_percent, down missed_crawls, quality jump. UsageError for a `per_year` not above nought.
     """
-    return tune_by(lambda chosen: [judge(series, chosen) for series in series_list], settings, per_year, events, draw,
-                   levels=[series.values for series in series_list])  # fmt: skip
+    return tune_by(lambda chosen: pooled_rate([judge(series, chosen) for series in series_list], events, draw),
+                   settings, per_year, [series.values for series in series_list])  # fmt: skip
 
 
 def tune_by(
-    run: Callable[[S], list[list[Judgement]]], settings: S, per_year: float,
-    events: Sequence[Sequence[Period]] | None = None, draw: np.random.Generator | None = None,
-    levels: Sequence[np.ndarray] = (),
-) -> Tuning:  # fmt: skip
-    """`tune` for any test: `run` gives the judgements of the history under settings (first appearance has its own)."""
+    run: Callable[[S], AlarmRate], settings: S, per_year: float, levels: Sequence[np.ndarray] = ()
+) -> Tuning:
+    """`tune` for any test and any rate: `run` gives that of the history under settings."""
     if not per_year > 0:
         raise UsageError(f"A wanted rate of {per_year} false alarms a year cannot be reached.", remedy="Give 0.5, say.")
     field, (weak, strict), whole = _field_of(settings, levels)
-    before = pooled_rate(run(settings), events, draw)
+    before = run(settings)
     low, high = 0.0, 1.0  # 0 the most sensitive, 1 the strictest
 
     def value_at(place: float) -> float:
@@ -89,7 +88,7 @@ def tune_by(
     def rate_at(place: float) -> tuple[S, AlarmRate]:
         chosen = settings.retuned(**{field: int(value_at(place)) if whole else value_at(place)})
         assert isinstance(chosen, type(settings))
-        return chosen, pooled_rate(run(chosen), events, draw)
+        return chosen, run(chosen)
 
     best, rate = rate_at(1.0)
     place, reached = 1.0, rate.per_year <= per_year

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -107,13 +107,10 @@ def backtest(
     hits = [hit for one, judgements in runs.values() for hit in _hits(rule, reading, group, one, judgements)]
     hits.sort(key=lambda hit: (hit.known_on, series_key(hit.alert.series)))
     confirmed = true_periods(told)
-    judgements = [judged for _, judged in runs.values()]
-    rate = pooled_rate(judgements, [[*events, *confirmed.get(key, ())] for key in runs])
-    if isinstance(rule.test.settings, FirstSettings) and runs:
-        # only what appears is judged: a value that does not appear is quiet all the time after the burn-in
-        days = (end - begin).days + (7 if rule.by == "week" else 1) - rule.test.settings.burn_in_days
-        rate = rate_of(rate.alarms, max(days, 1) / YEAR * len(runs))
-    said = [each for run in judgements for each in run]
+    judgements = {key: judged for key, (_, judged) in runs.items()}
+    known = {key: [*events, *confirmed.get(key, ())] for key in runs}
+    rate = _rate(judgements, known, rule.test.settings, rule.by, begin, end)
+    said = [each for run in judgements.values() for each in run]
     return Backtest(
         rule, begin, end, reading.current_version() or "", tuple(hits), len(runs),
         sum(each.skipped is None for each in said), sum(each.skipped is not None for each in said), rate, len(stages),
@@ -137,15 +134,27 @@ def tune_rule(
     if not first:
         raise UsageError(f"{rule.id} has no series to tune on.", remedy="Look at: dropline alerts test RULE")
 
-    def run(settings: TestSettings) -> list[list[Judgement]]:
+    def run(settings: TestSettings) -> AlarmRate:
         changed = _whole(rule.model_copy(update={"test": Test(settings=settings)}), answer)
-        return [one.judgements for one in judge_rule(answer, group.shape, changed, pins, place)]
+        judged = judge_rule(answer, group.shape, changed, pins, place)
+        runs = {series_key(labels_of(one.watched)): one.judgements for one in judged}
+        known = {key: [*events, *confirmed.get(key, ())] for key in runs}
+        return _rate(runs, known, settings, rule.by, begin, end).together(max(1, len(runs)))
 
-    known = None
-    if rule.test.kind != "first":  # its series are those that appeared: other settings give others
-        known = [[*events, *confirmed.get(series_key(labels_of(one.watched)), ())] for one in first]
-    levels = [one.watched.points.values for one in first]
-    return tune_by(run, rule.test.settings, per_year / max(1, len(first)), known, levels=levels)
+    return tune_by(run, rule.test.settings, per_year, [one.watched.points.values for one in first])
+
+
+def _rate(
+    runs: Mapping[str, Sequence[Judgement]], known: Mapping[str, Sequence[Period]], settings: TestSettings,
+    by: str, begin: date, end: date,
+) -> AlarmRate:  # fmt: skip
+    """False alarms per series and year; `known` is what really happened, by series."""
+    rate = pooled_rate(list(runs.values()), [known[key] for key in runs])
+    if not isinstance(settings, FirstSettings):
+        return rate
+    # only what appears is judged: a value that does not appear is quiet all the time after the burn-in
+    days = (end - begin).days + (7 if by == "week" else 1) - settings.burn_in_days
+    return rate_of(rate.alarms, max(days, 1) / YEAR * max(1, len(runs)))
 
 
 def _check_has_past(rule: Rule) -> None:

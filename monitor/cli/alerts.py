@@ -221,8 +221,8 @@ def tune(
     rule = _rules(state).find(name)
     with state.store() as store, _records(state) as records:
         found = tune_rule(
-            store, rule, per_year or rule.budget, datetime.now(UTC), told=records.of_rule(rule.id, date.min),
-            events=_periods(event or ()),
+            store, rule, rule.budget if per_year is None else per_year, datetime.now(UTC),
+            told=records.of_rule(rule.id, date.min), events=_periods(event or ()),
         )
     note(found.advice)
     if not found.reached:

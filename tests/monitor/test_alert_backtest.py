@@ -92,6 +92,21 @@ def test_tuning_raises_the_threshold_until_the_budget_is_kept(tmp_path: Path) ->
     store.close()
 
 
+@pytest.mark.parametrize("test", [{"kind": "threshold", "above": 50}, {"kind": "first"}])
+def test_tuning_counts_alarms_as_the_back_test_does(tmp_path: Path, test: dict[str, object]) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
+    for day in range(80):
+        put_day(store, day, {"mephedrone": 60 if day == 40 else 30, "lsd": 12, **({"2c-b": 4} if day >= 50 else {})})
+    rule = build_rule(filter={}, split=["market", "substance"], test=test)
+    done = backtest(store, rule, noon_after(79))
+    found = tune_rule(store, rule, 100, noon_after(79))
+    assert done.series > 1
+    assert found.before.alarms == done.rate.alarms == 1
+    assert found.before.per_year == pytest.approx(done.per_year)
+    assert found.reached
+    store.close()
+
+
 def test_first_appearance_after_burn_in_and_only_once(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
     for day in range(80):
