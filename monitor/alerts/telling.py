@@ -8,7 +8,9 @@ from datetime import timedelta
 
 from index.buckets import bucket_end
 from index.detect.series import Judgement
-from monitor.alerts.rule import Rule
+from index.measures import explain_empty
+from index.store import Store
+from monitor.alerts.rule import COVERAGE, STANDING, Rule
 from monitor.alerts.unread import UNREAD
 from monitor.alerts.walk import Firing
 
@@ -50,6 +52,14 @@ def _figure(rule: Rule, unit: str, judgement: Judgement, when: str) -> str:
         if bound is not None
     ]  # fmt: skip
     return text + (f" ({' '.join(bounds)} would have been usual)" if bounds else "")
+
+
+def tell_nothing(store: Store, rule: Rule) -> str:
+    """That a rule's filter matches nothing in the store, and what is there instead; empty where something matches."""
+    if rule.measure == COVERAGE or rule.measure in STANDING:  # these are about crawls
+        return ""
+    empty = explain_empty(store, rule.filter.to_filter())
+    return f"So far it watches nothing. {empty}" if empty else ""
 
 
 def tell_query(rule: Rule, labels: Mapping[str, str | None], judgement: Judgement) -> str:

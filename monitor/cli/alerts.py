@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -60,7 +60,9 @@ def add(
     replace: Annotated[bool, typer.Option("--replace", help="In the place of a file of that name.")] = False,
 ) -> None:
     """Check a file of rules and take it into the data folder."""
+    from config.errors import StoreError
     from monitor.alerts.loading import add_file
+    from monitor.alerts.telling import tell_nothing
     from monitor.delivery.channels import load_channels
 
     state = current(context)
@@ -69,6 +71,10 @@ def add(
     strange = sorted({name for rule in rules for name in rule.recipients} - set(known))
     if strange:
         note(f"No channel is named {', '.join(strange)} yet: messages wait until channels.yml has it.")
+    with suppress(StoreError), state.store() as store:  # a rule may come before its store
+        for rule in rules:
+            if store.current_version() is not None and (nothing := tell_nothing(store, rule)):
+                note(f"{rule.id}: {nothing}")
     write_rows([{"id": rule.id, "version": rule.version, "title": rule.title} for rule in rules], state.form)
 
 
@@ -188,6 +194,7 @@ def back_test(
     from monitor.alerts.backtest import backtest
     from monitor.alerts.loading import read_file
     from monitor.alerts.tables import hit_row, tell_backtest
+    from monitor.alerts.telling import tell_nothing
 
     state = current(context)
     rules = read_file(Path(name)) if name.endswith((".yml", ".yaml")) else (_rules(state).find(name),)
@@ -200,6 +207,8 @@ def back_test(
             )
             rows += [{"rule": rule.id, **hit_row(hit)} for hit in done.hits]
             note(f"{rule.id}: {tell_backtest(done)}")
+            if nothing := tell_nothing(store, rule):
+                note(f"{rule.id}: {nothing}")
             if done.stages > 1:
                 note(f"{rule.id}: some crawls were known only later; that was taken into account.")
     write_rows(rows, state.form)

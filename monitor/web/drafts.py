@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
+from itertools import zip_longest
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from config.errors import UsageError
-from index.buckets import bucket_end
 from index.measures import SPLITS
 from monitor.alerts.backtest import Backtest, backtest
 from monitor.alerts.editing import add_rule, change_rule, read_rule, source_of
 from monitor.alerts.kinds import KINDS
 from monitor.alerts.rule import STANDING, Rule
 from monitor.alerts.tables import hit_row
+from monitor.alerts.telling import tell_nothing
 from monitor.delivery.channels import load_channels
 from monitor.web import rule_form
 from monitor.web.rule_form import Filled
@@ -135,6 +137,7 @@ def _tested(visit: Visit, draft: Draft, rule: Rule, text: str) -> Response:
         try:
             with visit.house.store() as store, visit.house.records() as records:
                 done = backtest(store, rule, visit.now, told=records.of_rule(rule.id, date.min))
+                facts["problem"] = tell_nothing(store, rule)
             facts |= {"done": done, "hits": _hits(done), "more": len(done.hits) - MOST_HITS}
         except UsageError as error:
             facts["problem"] = str(error)
@@ -145,14 +148,15 @@ def _tested(visit: Visit, draft: Draft, rule: Rule, text: str) -> Response:
 
 def _hits(done: Backtest) -> list[dict[str, Any]]:
     """The latest firings, each with the question that shows it."""
-    rows = []
-    for hit in list(reversed(done.hits))[:MOST_HITS]:
-        rule, bucket = done.rule, hit.alert.bucket
-        filters = {name.replace("_", "-"): ",".join(some) for name, some in rule.filter.model_dump().items() if some}
-        fixed = {name: value for name, value in hit.alert.series.items() if name in SPLITS and value is not None}
-        options = {**filters, **fixed, "by": rule.by, "measure": rule.measure,
-                   "from": (bucket - timedelta(days=84 if rule.by == "week" else 28)).isoformat(),
-                   "to": bucket_end(bucket, rule.by).isoformat()}  # fmt: skip
-        options.pop("vendor", None)
-        rows.append({**hit_row(hit), "address": f"/trends?{urlencode(options)}"})
-    return rows
+    hits = list(reversed(done.hits))[:MOST_HITS]
+    return [{**hit_row(hit), "address": _address(hit.alert.query)} for hit in hits]
+
+
+def _address(query: str) -> str:
+    """The page that shows what a command of `telling.tell_query` shows."""
+    page, *words = shlex.split(query)[1:]
+    options = {"measure": words.pop(0)} if page == "trends" else {}
+    for name, value in zip_longest(words, words[1:], fillvalue="--"):
+        if name.startswith("--"):
+            options[name[2:]] = "true" if value.startswith("--") else value
+    return f"/{page}?{urlencode(options)}"

@@ -95,6 +95,24 @@ def test_a_rule_is_tested_and_tuned(demo: Path) -> None:
     assert "a year" in " ".join(text.split())
 
 
+def test_a_rule_that_watches_nothing_says_so_at_once(demo: Path, tmp_path: Path) -> None:
+    source = tmp_path / "typo.yml"
+    rule = RULES.replace("market: %s", "substance: kokaine").replace("id: many", "id: lost").split("- id: any")[0]
+    source.write_text(rule, encoding="utf-8")
+    words = "lost: So far it watches nothing. Nothing in the store has substance kokaine. Did you mean cocaine"
+    assert words in told(call(demo, "alerts", "test", str(source)))
+    empty = tmp_path / "empty"
+    assert "watches nothing" not in told(call(empty, "alerts", "add", str(source)))  # there may be a store later
+    assert not (empty / "dropline.sqlite").exists()
+    assert words in told(call(demo, "alerts", "add", str(source)))
+    (demo / "alerts" / "typo.yml").unlink()
+
+
+def told(done: subprocess.CompletedProcess[bytes]) -> str:
+    assert done.returncode == 0, done.stderr
+    return " ".join(done.stderr.decode().split())
+
+
 def test_a_test_of_nothing_says_so(demo: Path, tmp_path: Path) -> None:
     file = tmp_path / "short.yml"
     file.write_text("{id: short, title: A week of history, measure: listings, by: day, test: {kind: change}, owner: anna}")

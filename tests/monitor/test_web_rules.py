@@ -218,6 +218,16 @@ def test_a_rule_is_tested_saved_changed_muted_and_run(browser: Client, data: Set
     assert call(data.data_dir, "--store", data.store_url, "alerts", "run").returncode == 0
 
 
+def test_what_would_have_fired_leads_to_the_very_figure(browser: Client) -> None:
+    text = ("id: part\ntitle: Part\nmeasure: share\nof: listings\nby: day\nowner: anna\nmin_n: 0\n"
+            "test: {kind: threshold, above: 0.1}\n")  # fmt: skip
+    tested = browser.send("/rules/draft", {"text": text, "do": "test"}).body
+    link = re.search(r'<a href="(/trends[^"]*measure=share[^"]*)">', tested)
+    assert link is not None
+    assert {"of=listings", "split=substance", "by=day"} <= set(link[1].replace("&amp;", "&").partition("?")[2].split("&"))
+    assert browser.ask(link[1].replace("&amp;", "&")).status == 200
+
+
 def test_as_text_errors_point_at_the_line(browser: Client) -> None:
     page = browser.send("/rules/draft", {"text": "id: x\ntitle: y\nmeasure: listngs\n", "do": "test"})
     assert page.status == 400
