@@ -32,9 +32,9 @@ class Rate(Record):
     """One unit of `base` is worth `rate` units of `quote` on `date`."""
 
     date: date
-    base: str
-    quote: str
-    rate: float = Field(gt=0)
+    base: str = Field(pattern=r"^[A-Z]{3,5}$")
+    quote: str = Field(pattern=r"^[A-Z]{3,5}$")
+    rate: float = Field(gt=0, allow_inf_nan=False)
     source: str
 
 
@@ -144,7 +144,7 @@ def read_rates(path: Path) -> list[Rate]:
                         f"{first['loc'][0] if first['loc'] else 'row'}: {first['msg']}.",
                         file=path,
                         line=reader.line_num,
-                        remedy="Mend the line; dates are YYYY-MM-DD, rates positive numbers.",
+                        remedy="Mend the line; dates are YYYY-MM-DD, currencies such as BTC, rates positive numbers.",
                     ) from error
     except UnicodeDecodeError as error:
         raise InputError("not UTF-8 text.", file=path, remedy="Save the file as UTF-8.") from error

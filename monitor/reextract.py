@@ -72,6 +72,23 @@ class Reextractor:
             self.versions.finish(self.version, self.clock())
         return report
 
+    def again(self, progress: Progress) -> ReextractReport:
+        """Reads all logs again into the version that readers see: what later rates make of prices is put in the place
+        of what stood there. Broken off it is simply run again.
+
+        UsageError where the present extractor is not the one that readers see."""
+        if self.store.current_version() != self.version:
+            raise UsageError(
+                "readers do not see what the present extractor reads.", remedy="Run `dropline reextract` instead."
+            )
+        report, since = ReextractReport(self.version), dict[str, date]()
+        crawls = {crawl.id: crawl for crawl in self.store.crawls()}
+        todo = self._logs(crawls.values(), report)
+        self._read(todo, self.version, report, progress, {})
+        _note_days((crawls[work.crawl] for work in todo), since)
+        self._derive(since, self.version, report, progress)
+        return report
+
     def flip(self, *, partly: bool = False) -> str:
         """Readers see the present extractor's version from now on; returns the version they saw.
 
@@ -149,13 +166,27 @@ class Reextractor:
                 settled.clear()
         if not finished:  # a run that was killed may have read crawls and derived nothing
             _note_days(self.store.crawls(), since)
-        for number, (market, day) in enumerate(sorted(since.items())):
-            progress(f"offer-days of {market}", number, len(since))
-            report.offer_days += derive_offer_days(self.store, market, version, day)
+        self._derive(since, version, report, progress)
         self.versions.unmark(version, gone)
         for crawl_id, mark in settled.items():
             self.versions.mark(version, crawl_id, mark)
         return report
+
+    def _derive(self, since: dict[str, date], version: str, report: ReextractReport, progress: Progress) -> None:
+        for number, (market, day) in enumerate(sorted(since.items())):
+            progress(f"offer-days of {market}", number, len(since))
+            report.offer_days += derive_offer_days(self.store, market, version, day)
+
+    def _logs(self, crawls: Iterable[Crawl], report: ReextractReport) -> list[Work]:
+        """The logs of crawls, by market and time; `report.missing` takes the crawls that have none."""
+        todo, report.missing = [], []
+        for crawl in sorted(crawls, key=lambda one: (one.market, one.started, one.id)):
+            path = log_path(self.settings.logs_dir, crawl)
+            if path.is_file():
+                todo.append(Work(crawl.id, path, path.stat().st_size))
+            else:
+                report.missing.append(crawl.id)
+        return todo
 
     def _pending(
         self, crawls: Sequence[Crawl], version: str, report: ReextractReport, *, unless_there: bool
@@ -163,20 +194,13 @@ class Reextractor:
         """Logs still to be read, by market and time. A mark counts only while log and store still agree with it."""
         marks = self.versions.marks(version)
         counts = {key[0]: count for key, count in self.store.count_distinct(Filter(), ("crawl",), "offer", version)}
-        todo, missing = [], []
-        for crawl in sorted(crawls, key=lambda one: (one.market, one.started, one.id)):
-            path = log_path(self.settings.logs_dir, crawl)
-            mark = marks.get(crawl.id)
-            if unless_there and counts.get(crawl.id, 0) and (mark is None or mark.offers != UNSETTLED):
-                continue
-            if not path.is_file():
-                missing.append(crawl.id)
-                continue
-            size = path.stat().st_size
-            if mark != Mark(size, counts.get(crawl.id, 0)):
-                todo.append(Work(crawl.id, path, size))
-        report.missing = missing
-        return todo
+        wanted = [
+            crawl for crawl in crawls
+            if not (unless_there and counts.get(crawl.id, 0))
+            or ((mark := marks.get(crawl.id)) is not None and mark.offers == UNSETTLED)
+        ]  # fmt: skip
+        logs = self._logs(wanted, report)
+        return [work for work in logs if marks.get(work.crawl) != Mark(work.size, counts.get(work.crawl, 0))]
 
     def _read(
         self,

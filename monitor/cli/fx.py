@@ -37,7 +37,10 @@ def fx_import(
     folder = rates_folder(state.settings)
     folder.mkdir(parents=True, exist_ok=True)
     write_rates(rates, folder / f"{file.stem}.csv")
-    note("Observations that are stored already keep their rates.")
+    useless = sum("USD" not in (rate.base, rate.quote) for rate in rates)
+    if useless:
+        note(f"{useless} of {len(rates)} rates are not to or from USD: nothing is converted by them.")
+    note("Observations that are stored already keep their rates, until: dropline reextract --again")
     write_rows([{"file": file.name, "rates": len(rates)}], state.form)
 
 

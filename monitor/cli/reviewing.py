@@ -110,6 +110,9 @@ def reextract(
     flip: Annotated[bool, typer.Option("--flip", help="Then let readers see the new version.")] = False,
     back: Annotated[bool, typer.Option("--back", help="Let readers see again what they saw before the flip.")] = False,
     partly: Annotated[bool, typer.Option("--partly", help="Flip though part of the logs could not be read.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Into the version that readers see: prices by rates brought in since.")
+    ] = False,
     trends: Annotated[bool, typer.Option(help="Show how each trend moves.")] = True,
     processes: Annotated[int, typer.Option(min=0, help="Reading processes; 0: as the work and machine suggest.")] = 0,
     versions: Annotated[bool, typer.Option("--versions", help="Only list the versions that the store holds.")] = False,
@@ -124,8 +127,8 @@ def reextract(
 
     if back and (flip or partly):
         raise UsageError("--back and --flip are opposites.", remedy="Give one of them.")
-    if (versions or drop is not None) and (back or flip or partly):
-        raise UsageError("--versions and --drop stand alone.", remedy="Leave the other options out.")
+    if (versions or drop is not None or again) and (back or flip or partly):
+        raise UsageError("--versions, --drop and --again stand alone.", remedy="Leave the other options out.")
     state = current(context)
     settings = state.settings
     builder = build_observation_builder(settings)
@@ -141,6 +144,13 @@ def reextract(
             seen = store.current_version()
             write_rows([{"version": one, "readers_see_it": one == seen} for one in store.versions()], state.form)
             return
+        if again:
+            with _bars() as tell:
+                report = worker.again(tell)
+            note(f"{report.crawls} crawls read again ({report.observations} observations). "
+                 "What alerts remember of prices is older: dropline alerts run --fresh")
+            _leave(report, "have no log and stay as they were")
+            return
         if back:
             with _bars() as tell:
                 before, report = worker.back(tell)
@@ -151,7 +161,8 @@ def reextract(
         with _bars() as tell:
             report = worker.run(tell)
         if old is None or old == builder.version:
-            note(f"Readers see version {builder.version}, and that is the present extractor's: nothing to flip.")
+            note(f"Readers see version {builder.version}, and that is the present extractor's: nothing to flip. "
+                 "After `fx import`: dropline reextract --again")
             _leave(report)
             return
         note(
@@ -172,13 +183,14 @@ def _asked(question: str) -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty() and typer.confirm(question, err=True)
 
 
-def _leave(report: ReextractReport) -> None:
+def _leave(report: ReextractReport, without: str = "") -> None:
     """Says what is missing; exit code 3 then."""
     for name, reason in report.failed[:10]:
         note(f"{name}: {reason}")
     if report.missing:
         named = ", ".join(report.missing[:5])
-        note(f"{len(report.missing)} crawls of the store have no log and are not in version {report.version}: {named}.")
+        without = without or f"have no log and are not in version {report.version}"
+        note(f"{len(report.missing)} crawls of the store {without}: {named}.")
     if not report.complete:
         raise typer.Exit(3)
 

@@ -59,6 +59,8 @@ def test_a_dollar_is_a_dollar() -> None:
         ("date,base,quote,rate\n", "line 1: .*source"),
         ("date,base,quote,rate,source\n2020-01-01,KZT,USD,0.002,x\n2020-13-01,KZT,USD,1,x\n", "line 3: date"),
         ("date,base,quote,rate,source\n2020-01-01,KZT,USD,-1,x\n", "line 2: rate"),
+        ("date,base,quote,rate,source\n2020-01-01,KZT,USD,inf,x\n", "line 2: rate"),
+        ("date,base,quote,rate,source\n2020-01-01,btc,USD,5,x\n", "line 2: base"),
     ],
 )
 def test_a_broken_file_names_the_line(tmp_path: Path, text: str, message: str) -> None:

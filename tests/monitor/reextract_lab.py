@@ -35,7 +35,9 @@ TITLES = (
 )  # fmt: skip
 
 
-def write_log(settings: Settings, day: int, titles: Sequence[str] = TITLES, market: str = "lab", price: int = 20) -> Crawl:
+def write_log(
+    settings: Settings, day: int, titles: Sequence[str] = TITLES, market: str = "lab", price: int = 20, currency: str = "USD"
+) -> Crawl:
     """One complete crawl of that many listings on that day."""
     started = START + timedelta(days=day)
     crawl = Crawl(
@@ -47,7 +49,7 @@ def write_log(settings: Settings, day: int, titles: Sequence[str] = TITLES, mark
         log.append(
             Listing(
                 market=market, listing=f"l{number}", crawl=crawl.id, observed_at=started, title=title, parser="lab-1",
-                vendor=f"{'a' * 8}:{number % 3:032x}", offers=(Offer(price=f"{price + number} USD", quantity="1 g", ready=50 - day),),
+                vendor=f"{'a' * 8}:{number % 3:032x}", offers=(Offer(price=f"{price + number} {currency}", quantity="1 g", ready=50 - day),),
             )
             for number, title in enumerate(titles)
         )  # fmt: skip

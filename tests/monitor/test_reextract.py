@@ -11,6 +11,8 @@ import sys
 import time
 import uuid
 from collections import Counter
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -313,6 +315,27 @@ def test_the_command_reads_shows_flips_and_goes_back(filled: tuple[Settings, Sto
     assert store.current_version() == old
     assert "opposites" in run(folder, "reextract", "--back", "--flip", expect=2).stderr
     store.close()
+
+
+def test_rates_brought_in_later_reach_what_is_stored(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    with closing(open_store(settings.store_url)) as store:
+        crawls = [write_log(settings, day, currency="XMR") for day in range(2)]
+        ingest(settings, store, *crawls)
+    rates = tmp_path / "rates.csv"
+    rates.write_text("date,base,quote,rate,source\n2026-03-02,XMR,USD,150,lab\n2026-03-02,XMR,EUR,130,lab\n", encoding="utf-8")
+    assert "1 of 2 rates are not to or from USD" in run(settings.data_dir, "fx", "import", str(rates)).stderr
+    price = ("--format", "json", "trends", "price", "--by", "day", "--substance", "mephedrone")
+    assert all(row["value"] is None for row in json.loads(run(settings.data_dir, *price).stdout))
+    assert "reextract --again" in run(settings.data_dir, "reextract").stderr
+    assert "2 crawls read again" in run(settings.data_dir, "reextract", "--again").stderr
+    expected = {str((lab.START + timedelta(days=day)).date()): 20 * 150.0 for day in range(2)}
+    assert {row["bucket"]: row["value"] for row in json.loads(run(settings.data_dir, *price).stdout)} == expected
+    log_path(settings.logs_dir, crawls[0]).unlink()
+    assert "1 crawls of the store have no log and stay as they were" in run(
+        settings.data_dir, "reextract", "--again", expect=3).stderr
+    learn(settings)
+    assert "do not see" in run(settings.data_dir, "reextract", "--again", expect=2).stderr
 
 
 def test_nothing_to_go_back_to_is_said(filled: tuple[Settings, Store, str]) -> None:
