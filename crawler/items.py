@@ -13,6 +13,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+YEARS = range(2000, 2100)
+"""In which an observation can lie: no market is older, and what lacks its time is often dated 1970 or 1980."""
+
 
 class Record(BaseModel):
     """Base of every record: frozen, typed, closed."""

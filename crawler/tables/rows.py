@@ -9,13 +9,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from crawler.items import Listing, Offer, digest_id
+from crawler.items import YEARS, Listing, Offer, digest_id
 from crawler.tables.mapping import Column, Mapping, TextField
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 EXPONENT = re.compile(r"\d+(?:\.\d+)?[eE][+-]?\d{1,2}")
-YEARS = range(2000, 2100)
-"""Of a row that can be believed: no market is older, and what lacks its time is often written as 1970."""
 SEVERAL: tuple[TextField, ...] = ("category", "ships_to", "ships_except", "shipping")
 
 

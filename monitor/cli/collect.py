@@ -158,6 +158,7 @@ def replay(
 ) -> None:
     """Saved pages (folder, zip, tar, WARC) through the same page objects into the store, as one crawl, or with `--each`
     as one for each path: texts that come again are then read once."""
+    from crawler.items import YEARS
     from crawler.log import log_path
     from crawler.replay import replay_saved
     from extract.observation import CrawlOutcome
@@ -174,6 +175,12 @@ def replay(
         parts = sorted((([path], _newest([path])) for path in paths), key=itemgetter(1))
     else:
         parts = [(paths, _newest(paths) if observed_at is None else _moment(observed_at))]
+    for named, moment in parts:
+        if moment.year not in YEARS:
+            raise UsageError(
+                f"no page of a market was saved in {moment.year}.", file=named[0],
+                remedy="Give the time with --observed-at.",
+            )  # fmt: skip
     refused: list[str] = []
     counts: Counter[str] = Counter()
     crawls: list[str] = []

@@ -57,6 +57,15 @@ def test_each_path_is_a_crawl_of_its_own_time(tmp_path: Path) -> None:
     assert dict(single)["observations written"] == 0
 
 
+def test_a_time_of_no_market_is_asked_for(tmp_path: Path) -> None:
+    page = saved(tmp_path / "a.html", LISTING, datetime(1970, 1, 1, tzinfo=UTC))
+    for extra in ([], ["--each"], ["--observed-at", "0001-01-01"], ["--observed-at", "9999-12-31T23:59:59Z"]):
+        done = replay(tmp_path / "data", "--market", "empire", page, *extra)
+        assert done.returncode == 2
+        assert "--observed-at" in done.stderr
+        assert not (tmp_path / "data" / "logs").exists()
+
+
 def test_what_cannot_be_read_of_one_path_leaves_the_others(tmp_path: Path) -> None:
     good = saved(tmp_path / "a.html", LISTING, datetime(2026, 1, 3, tzinfo=UTC))
     bad = saved(tmp_path / "b.zip", b"no zip", datetime(2026, 1, 2, tzinfo=UTC))
