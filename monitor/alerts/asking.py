@@ -112,7 +112,8 @@ def answer_group(
         last_seen[crawl.market] = max(crawl_day(crawl), last_seen.get(crawl.market, date.min))
     shape = group.shape
     named = "vendor" in shape.fields or bool(shape.fixed.vendor)
-    if cache is None or named:  # sellers' pseudonyms stay in the store, where `forget` finds them
+    # sellers' pseudonyms stay in the store, where `forget` finds them; an index hangs on the first bucket asked
+    if cache is None or named or shape.measure == "price-index":
         answer = Answer(ask, {}, last_seen)
         _read(ask, shape, answer, 0)
         return answer, None

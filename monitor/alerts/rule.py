@@ -206,6 +206,11 @@ class Rule(Closed):
         return others[0] if len(others) == 1 else None
 
     @property
+    def quoted(self) -> bool:
+        """Whether money is in the sellers' own currencies, each a series of its own."""
+        return self.currency == "quoted" or (self.currency is None and self.measure == "price-index")
+
+    @property
     def buckets_read(self) -> int:
         return self.history or HISTORY[self.by]
 

@@ -90,6 +90,8 @@ def tell_query(rule: Rule, labels: Mapping[str, str | None], judgement: Judgemen
         parts += ["--method", rule.method]
     if rule.with_flagged:
         parts.append("--with-flagged")
-    first = judgement.bucket - timedelta(days=days * SHOWN)
+    # an index is 100 in the first bucket asked: as far back as the rule reads
+    shown = rule.buckets_read if rule.measure == "price-index" else SHOWN
+    first = judgement.bucket - timedelta(days=days * shown)
     parts += ["--from", first.isoformat(), "--to", bucket_end(judgement.bucket, rule.by).isoformat()]
     return shlex.join(parts)

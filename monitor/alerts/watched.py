@@ -24,7 +24,7 @@ GROWING = frozenset({"new", "returned", "turnover"})
 """What gathers from crawl to crawl: in proportion to the days that were looked at."""
 PATIENCE = timedelta(days=30)
 """So long after its last crawl a market is missing; later it is taken to have closed."""
-ANY_MARKET = frozenset({"price", "share", "concentration", "flows", "availability"}) | UNREAD
+ANY_MARKET = frozenset({"price", "price-index"}) | UNREAD
 """Measures for which one complete-enough market of several is enough, as their own modules say."""
 
 
@@ -101,7 +101,7 @@ def _watch(answer: Answer, shape: Shape, rule: Rule, key: Key, cells: Cells, fir
     unit, currency = variant
     if unit is not None:
         labels["unit"] = unit
-    if currency is not None and rule.currency == "quoted":
+    if currency is not None and rule.quoted:
         labels["currency"] = currency
     every = rule.measure not in ANY_MARKET
     values, numbers, coverage, reasons, panels = [], [], [], [], []

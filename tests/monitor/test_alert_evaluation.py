@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from alert_market import a_day, build_rule, build_store, noon_after, open_state, put_day
+from alert_market import a_day, build_rule, build_store, derive, noon_after, open_state, put_day
 
 from index.store import Store
 from monitor.alerts.alert import Alert, AlertState, Verdict
@@ -48,6 +48,21 @@ def test_a_threshold_fires_once_with_its_evidence(tmp_path: Path) -> None:
         assert tick(store, state, 22, rule).changes.fired == []
         assert messages(state) == [("fired", a_day(20).isoformat())]
         assert [(one.state, one.bucket) for one in alerts(state)] == [(AlertState.OPEN, a_day(22))]
+    store.close()
+
+
+def test_an_index_keeps_its_base_from_run_to_run(tmp_path: Path) -> None:
+    store = build_store(tmp_path, [])
+    for day in range(12):
+        put_day(store, day, {"mephedrone": 30}, price=300_000 if day < 9 else 600_000)
+    derive(store)
+    with open_state(tmp_path) as state:
+        rule = build_rule(measure="price-index", test={"kind": "threshold", "above": 150})
+        assert [tick(store, state, day, rule).changes.fired for day in range(6, 9)] == [[], [], []]
+        [alert] = tick(store, state, 9, rule).changes.fired
+        assert alert.value == pytest.approx(200)
+        assert f"--from {a_day(9 - 400)} " in alert.query  # the same base there
+        assert [tick(store, state, day, rule).changes.recovered for day in (10, 11)] == [[], []]
     store.close()
 
 
