@@ -29,8 +29,10 @@ Key = tuple[Series, Variant]
 Cells = dict[int, tuple[float | None, int]]
 """(value, n) by position of the bucket; absent where nothing was seen."""
 STANDARD_DAYS = 91
-FORMAT = "3"
-"""Of what is remembered: a new one where a row of `_pack` changes."""
+FORMAT = "4"
+"""Of what is remembered: a new one where a row of `_pack` changes, or was wrong."""
+WHOLE = frozenset({"turnover", "share"})
+"""Measures that give zeros only to series seen in the buckets asked: of a part alone, what ran dry is missing."""
 LATER_DAYS = 35
 """A fall of stock may be taken back, an absence proven, by crawls up to so many days later."""
 
@@ -125,7 +127,7 @@ def answer_group(
     answer = Answer(ask, {}, last_seen)
     fresh: dict[date, tuple[str, bytes]] = {}
     if stale:
-        low, high = stale[0], stale[-1]
+        low, high = (0, len(starts) - 1) if shape.measure in WHOLE else (stale[0], stale[-1])
         part = build_group_ask(reading, group, starts[low], starts[high])
         assert part is not None
         _read(part, shape, answer, low)

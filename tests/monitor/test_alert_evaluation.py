@@ -5,7 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from alert_market import a_day, build_rule, build_store, derive, noon_after, open_state, put_day
+from alert_market import (
+    a_day,
+    build_crawl,
+    build_rule,
+    build_store,
+    derive,
+    noon_after,
+    open_state,
+    put_day,
+    seen_by,
+)
 
 from index.store import Store
 from monitor.alerts.alert import Alert, AlertState, Verdict
@@ -63,6 +73,27 @@ def test_an_index_keeps_its_base_from_run_to_run(tmp_path: Path) -> None:
         assert alert.value == pytest.approx(200)
         assert f"--from {a_day(9 - 400)} " in alert.query  # the same base there
         assert [tick(store, state, day, rule).changes.recovered for day in (10, 11)] == [[], []]
+    store.close()
+
+
+@pytest.mark.parametrize("measure", ["turnover", "share"])
+def test_what_runs_dry_falls_to_zero_and_is_no_gap(tmp_path: Path, measure: str) -> None:
+    store = build_store(tmp_path, [])
+    for day in range(14):
+        crawl = build_crawl(day)
+        store.write_crawl(crawl)
+        store.write([
+            seen_by(crawl, number, prefix=place, substances=("lsd",) if place == "b" else ("mdma",), ready=100 - day)
+            for place in "ab" if (place, day // 10) != ("b", 1) for number in range(20)
+        ])
+    derive(store)
+    with open_state(tmp_path) as state:
+        rule = build_rule(
+            filter={}, measure=measure, split=["substance"], min_n=0, test={"kind": "threshold", "below": 0.001})
+        for day in range(5, 10):
+            assert tick(store, state, day, rule).changes.fired == []
+        [alert] = tick(store, state, 10, rule).changes.fired
+        assert (alert.series["substance"], alert.value) == ("lsd", 0)
     store.close()
 
 
