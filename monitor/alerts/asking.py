@@ -7,7 +7,7 @@ import hashlib
 import sqlite3
 import zlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import cast
@@ -32,7 +32,8 @@ STANDARD_DAYS = 91
 FORMAT = "4"
 """Of what is remembered: a new one where a row of `_pack` changes, or was wrong."""
 WHOLE = frozenset({"turnover", "share"})
-"""Measures that give zeros only to series seen in the buckets asked: of a part alone, what ran dry is missing."""
+"""Measures that give zeros only to series seen in the buckets asked: of a part alone, what ran dry is missing, and all
+is asked again."""
 LATER_DAYS = 35
 """A fall of stock may be taken back, an absence proven, by crawls up to so many days later."""
 
@@ -127,15 +128,32 @@ def answer_group(
     answer = Answer(ask, {}, last_seen)
     fresh: dict[date, tuple[str, bytes]] = {}
     if stale:
-        low, high = (0, len(starts) - 1) if shape.measure in WHOLE else (stale[0], stale[-1])
-        part = build_group_ask(reading, group, starts[low], starts[high])
-        assert part is not None
-        _read(part, shape, answer, low)
+        low, high = stale[0], stale[-1]
+        _read_part(reading, group, answer, low, high)
+        if shape.measure in WHOLE and _ran_dry(answer, [held[bucket][1] for bucket in starts if bucket in held]):
+            answer, low, high = Answer(ask, {}, last_seen), 0, len(starts) - 1
+            _read_part(reading, group, answer, low, high)
         fresh = _pack(answer, ask, contents, low, high)
     for at, bucket in enumerate(starts):
         if bucket not in fresh and bucket in held:
             _unpack(answer, at, held[bucket][1])
     return answer, Fresh(question, fresh, starts[0])
+
+
+def _read_part(reading: Reading, group: Group, answer: Answer, low: int, high: int) -> None:
+    starts = answer.ask.buckets.starts
+    part = build_group_ask(reading, group, starts[low], starts[high])
+    assert part is not None
+    _read(part, group.shape, answer, low)
+
+
+def _ran_dry(part: Answer, remembered: Sequence[bytes]) -> bool:
+    """A series of other buckets has no figure in this part."""
+    known = Answer(part.ask, {}, {})
+    for at, body in enumerate(remembered):
+        _unpack(known, at, body)
+    told = {key for key, cells in part.cells.items() if any(value is not None for value, _ in cells.values())}
+    return not known.cells.keys() <= told
 
 
 def _read(ask: Ask, shape: Shape, answer: Answer, offset: int) -> None:
