@@ -86,6 +86,10 @@ class Page(Record):
     fetched_at: UtcTime
 
 
+COUNTABLE = 10**15
+"""Packages and feedback below it are counts; so a day of thousands of sightings adds up to what a store can hold."""
+
+
 class Offer(Record):
     """One offer of a listing, as written on the page: a price for a quantity, perhaps at a place."""
 

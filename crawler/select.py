@@ -31,8 +31,8 @@ _HIDDEN = frozenset({"script", "style", "noscript", "template", "head", "title"}
 _TRANSLATOR = HTMLTranslator()
 _GROUPED = re.compile(r"[+]?\d{1,3}(?:[ ,.'’]\d{3})+|[+]?\d+")
 _REAL = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
-_LONGEST_COUNT, _LONGEST_REAL = 18, 40
-"""Characters."""
+_MOST_DIGITS, _LONGEST_REAL = 15, 40
+"""Of a count; characters of a number."""
 
 
 def squeeze(text: str) -> str:
@@ -151,11 +151,12 @@ def _recode(body: bytes, content_type: str, encoding: str | None) -> bytes:
 
 def parse_count(text: str) -> int | None:
     """A count as sites write it (`1 234`, `1,234`, `12`); None where the text is something else, or no count of this
-    world (stores keep 64 bits)."""
+    world (`crawler.items.COUNTABLE`)."""
     value = squeeze(text)
-    if len(value) > _LONGEST_COUNT or not _GROUPED.fullmatch(value):
+    if not _GROUPED.fullmatch(value):
         return None
-    return int(re.sub(r"\D", "", value))
+    digits = re.sub(r"\D", "", value)
+    return int(digits) if len(digits) <= _MOST_DIGITS else None
 
 
 def parse_real(text: str) -> float | None:

@@ -21,7 +21,7 @@ from extract.fx import RateTable
 from extract.gazetteer import load_gazetteer
 from extract.money import MINOR_DIGITS, parse_price, to_minor
 from extract.numbers import parse_quantity
-from extract.observation import STORABLE, Flag, Kind, Observation, Span, Stash, Unit, build_offer_id
+from extract.observation import COUNTABLE, STORABLE, Flag, Kind, Observation, Span, Stash, Unit, build_offer_id
 from extract.pipeline import BATCH, Extractor
 from extract.pipeline import CACHE as READINGS
 from extract.reading import Mention, QuantityMention, Reading, Role
@@ -136,7 +136,7 @@ class ObservationBuilder:
             "title": listing.title,
             "description": listing.description,
             "category": listing.category,
-            "feedback": listing.feedback,
+            "feedback": _count(listing.feedback),
             **said.texts,
         }
         seen: set[str] = set()
@@ -173,8 +173,8 @@ class ObservationBuilder:
                 place=offer.place,
                 region=self._region(offer.place, crawl.country) if offer.place else said.place or crawl.country,
                 stash=stash,
-                ready=offer.ready,
-                preorder=offer.preorder,
+                ready=_count(offer.ready),
+                preorder=_count(offer.preorder),
                 **money.fields,
             )
 
@@ -282,6 +282,10 @@ class ObservationBuilder:
     def _read_stash(self, text: str) -> Stash:
         found = self.extractor.read({"title": text}).stash
         return found[0].type if found else Stash.OTHER
+
+
+def _count(stated: int | None) -> int | None:
+    return None if stated is None or stated >= COUNTABLE else stated
 
 
 def _unit(name: str) -> Unit:

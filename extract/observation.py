@@ -10,6 +10,7 @@ from pydantic import Field
 
 from crawler.items import (
     COMPLETE_ENOUGH,
+    COUNTABLE,
     Coverage,
     CoverageBasis,
     Crawl,
@@ -22,6 +23,7 @@ from crawler.items import (
 
 __all__ = [
     "COMPLETE_ENOUGH",
+    "COUNTABLE",
     "Coverage",
     "CoverageBasis",
     "Crawl",
@@ -77,8 +79,8 @@ class Flag(StrEnum):
 
 
 Unit = Literal["g", "ml", "unit"]
-STORABLE = 2**63
-"""Stores keep integers below it."""
+STORABLE = 2**63 - 1023
+"""Stores keep integers below it: scans hand numbers on as floats, and a float of a larger one is 2^63."""
 
 
 class Span(Record):

@@ -182,9 +182,9 @@ def _estimate(ask: Ask, method: str) -> list[TrendRow]:
             extras: dict[str, Extra] = {
                 "packages": _count(amount["packages"]), "unpriced": _count(amount["unpriced"]),
                 "reversed": _count(amount["reversed"]),
-                "vanished": None if waiting or vanished is None else 0 if spot is None else int(vanished[spot]),
+                "vanished": None if waiting or vanished is None else 0 if spot is None else _count(vanished[spot]),
                 "exposure_hours": round(amount["exposure_hours"], 4) if by_stock else None,
-                "long_falls": int(amount["long_falls"]) if by_stock else None,
+                "long_falls": _count(amount["long_falls"]) if by_stock else None,
             }
             if status.reason is not None:
                 extras = dict.fromkeys(extras, None)
@@ -203,9 +203,10 @@ def _estimate(ask: Ask, method: str) -> list[TrendRow]:
 
 
 def _count(amount: float) -> float | int:
-    """A whole number where it is one; feedback spread over offers is not."""
-    near = round(amount, 6)
-    return int(near) if near == int(near) else near
+    """A whole number where it is one; feedback spread over offers is not. From 2^53 on a float: no longer exact, and
+    JSON has no place for integers over 64 bits."""
+    near = round(float(amount), 6)
+    return int(near) if near < 2**53 and near == int(near) else near
 
 
 def _vanished(ask: Ask, table: Table, cell: Whole) -> tuple[Whole, NDArray[np.float64]]:

@@ -231,7 +231,7 @@ def test_counts_are_digits_or_nothing(text: str) -> None:
     assert count is None or str(count) == "".join(c for c in text if c.isdigit()).lstrip("0") or count >= 0
 
 
-@pytest.mark.parametrize("text", ["1,5", "12 34", "~5", "5 шт", "", "1.2.3", "9" * 19, "9" * 5_000])
+@pytest.mark.parametrize("text", ["1,5", "12 34", "~5", "5 шт", "", "1.2.3", "9" * 16, "9" * 5_000])
 def test_what_is_no_count(text: str) -> None:
     assert parse_count(text) is None
 

@@ -105,14 +105,19 @@ def test_an_unreadable_price_is_no_price(builder: ObservationBuilder) -> None:
 @pytest.mark.parametrize(
     ("price", "quantity", "currency", "unit_price"),
     [("9" * 19 + " руб", "1 г", None, None), ("9" * 400 + " руб", "1 г", None, None),
-     ("9" * 12 + " руб", "0.0001 г", "RUB", None), ("9" * 12 + " руб", "1 г", "RUB", (10**12 - 1) * 10**4)],
+     ("92233720368547758.07 руб", "1 г", None, None), ("9" * 12 + " руб", "0.0001 г", "RUB", None), ("9" * 12 + " руб", "1 г", "RUB", (10**12 - 1) * 10**4)],
 )  # fmt: skip
 def test_what_no_store_can_hold_is_unread_and_the_offer_stays(
     builder: ObservationBuilder, price: str, quantity: str, currency: str | None, unit_price: int | None
 ) -> None:
     found = build(builder, "Гашиш", Offer(price=price, quantity=quantity))[0]
     assert (found.price_text, found.currency, found.unit_price) == (price, currency, unit_price)
-    assert all(one < 2**63 for one in found.__dict__.values() if isinstance(one, int))
+    assert all(float(one) < 2**63 for one in found.__dict__.values() if isinstance(one, int))
+
+
+def test_a_number_too_large_to_count_packages_or_feedback_is_unread(builder: ObservationBuilder) -> None:
+    found = build(builder, "Гашиш", Offer(quantity="1 г", ready=10**15, preorder=10**15 - 1))[0]
+    assert (found.ready, found.preorder) == (None, 10**15 - 1)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from extract.observation import Flag, Observation
+from extract.observation import COUNTABLE, STORABLE, Flag, Observation
 from index.derive import derive_offer_days
 from index.offer_day import OfferDay
 from index.sqlite.store import SqliteStore
@@ -190,3 +190,12 @@ def test_fifty_thousand_observations_are_quick(tmp_path: Path, offers: int) -> N
     taken = time.perf_counter() - start
     store.close()
     assert taken < 6.0, f"{taken:.2f} s"  # measured 1.5 to 2 s; the bound leaves room for a loaded machine
+
+
+def test_the_largest_numbers_that_observations_hold_make_offer_days(tmp_path: Path) -> None:
+    most = STORABLE - 1
+    money = {"currency": "RUB", "amount": most, "amount_usd": most, "unit_price": most, "unit_price_usd": most}
+    rows = [seen(hour, (COUNTABLE - 1) * (hour % 2), feedback=COUNTABLE - 1, **money) for hour in range(24)]
+    (day,) = days_of(tmp_path, rows)
+    assert (day["falls"], day["feedback"]) == (11 * (COUNTABLE - 1), COUNTABLE - 1)
+    assert float(most) == day["price_low"] == day["unit_price_usd"] < 2**63

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from measure_world import START, a_day, crawl, days_of, fill, offer_day, seen
 
 from config.errors import UsageError
-from extract.observation import Flag
+from extract.observation import COUNTABLE, Flag
 from index.measures import TrendRow, to_json, trends
 from index.measures.concentration import gini, hhi
 from index.store import Filter, Store
+from monitor.answers import dump
 
 
 @contextmanager
@@ -286,3 +287,11 @@ def test_turnover_of_a_market_that_states_no_stock_is_unknown(tmp_path: Path) ->
         assert "no stock" in (by_market["postal", a_day(0)].reason or "")
         (other,) = {market for market, _ in by_market} - {"postal"}
         assert by_market[other, a_day(0)].value == 10.0
+
+
+def test_packages_beyond_64_bits_are_still_json(tmp_path: Path) -> None:
+    offers = [offer_day(0, f"o{number}", falls=9_000 * COUNTABLE, last_ready=0) for number in range(3)]
+    with world(tmp_path, [crawl(0)], [], offers) as store:
+        (row,) = trends(store, "turnover", Filter(), by="day")
+    assert row.extras["packages"] == 27e18
+    assert b"2.7e+19" in dump(to_json(row))
