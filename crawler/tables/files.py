@@ -6,7 +6,6 @@ Nothing is ever extracted to a path of the archive's choosing; one table at a ti
 from __future__ import annotations
 
 import bz2
-import codecs
 import csv
 import gzip
 import hashlib
@@ -30,10 +29,16 @@ from config.errors import InputError
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 ARCHIVES = (".tar", ".tar.xz", ".tar.gz", ".tgz", ".tar.bz2", ".zip")
 SPOOL = 16 * 2**20
-ESCAPED = re.compile("[\udc80-\udcff]")
-"""What surrogateescape makes of bytes that are not text."""
+ESCAPED = re.compile("[\ud800-\udfff]")
+"""What surrogateescape makes of bytes that are not text, and what some encodings (utf-7) give though it is none."""
 FIELD_LIMIT = 10 * 2**20
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, lzma.LZMAError, zlib.error, OSError)
+LARGEST = 8 * 2**30
+"""Bytes of a table, unpacked: a bomb is given up before it has filled the disk."""
+LONGEST_LINE = 64 * 2**20
+_BROKEN = (
+    tarfile.TarError, zipfile.BadZipFile, EOFError, lzma.LZMAError, zlib.error, OSError, RuntimeError, UnicodeError
+)  # fmt: skip
+"""zipfile says RuntimeError of a member that is encrypted or packed in an unknown way, UnicodeError of names."""
 
 
 @dataclass
@@ -94,9 +99,18 @@ def _spool(stream: IO[bytes], name: str, source: str) -> Table:
     spool = tempfile.SpooledTemporaryFile(max_size=SPOOL)  # noqa: SIM115 - closed by iter_tables' caller loop
     digest = hashlib.sha256()
     opened = cast("IO[bytes]", gzip.GzipFile(fileobj=stream)) if name.lower().endswith(".gz") else stream
-    while chunk := opened.read(2**20):
-        digest.update(chunk)
-        spool.write(chunk)
+    # names in archives need not be UTF-8, and logs cannot hold what is not
+    name, source = (text.encode("utf-8", "replace").decode() for text in (name, source))
+    try:
+        while chunk := opened.read(2**20):
+            digest.update(chunk)
+            spool.write(chunk)
+            if spool.tell() > LARGEST:
+                problem = f"the table unpacks to more than {LARGEST // 2**30} GB."
+                raise InputError(problem, file=name, remedy="Cut it into several.")
+    except BaseException:
+        spool.close()
+        raise
     spool.seek(0)
     return Table(name=name, source=source, stream=spool, digest=digest.hexdigest())
 
@@ -178,7 +192,8 @@ def _decompressed(path: Path) -> _TarStream:
 
 
 def iter_rows(table: Table, encoding: str, delimiter: str | None) -> Generator[list[str] | Row, None, None]:
-    """First the header (a list of names), then Rows. A row that cannot be read is a Row with a problem."""
+    """The header (a list of names), then Rows. A row that cannot be read is a Row with a problem; of JSON lines
+    such may come before the header. InputError (file, line) for a table that cannot be read, or not to its end."""
     table.stream.seek(0)
     if table.kind in (".csv", ".tsv"):
         yield from _delimited(table, encoding, delimiter or ("\t" if table.kind == ".tsv" else ","))
@@ -189,16 +204,18 @@ def iter_rows(table: Table, encoding: str, delimiter: str | None) -> Generator[l
 
 
 def _delimited(table: Table, encoding: str, delimiter: str) -> Iterator[list[str] | Row]:
-    try:
-        codecs.lookup(encoding)
-    except LookupError as error:
-        raise InputError(f"unknown encoding {encoding!r}.", remedy="Name a Python codec, such as cp1251.") from error
     # surrogateescape keeps undecodable bytes visible, so that one bad row does not cost the table
     text = io.TextIOWrapper(table.stream, encoding=encoding, errors="surrogateescape", newline="")
     csv.field_size_limit(FIELD_LIMIT)
-    reader = csv.reader(text, delimiter=delimiter)
+    raw: list[str] = []
+    """The lines of the row being read."""
+    reader = csv.reader(_iter_text(text, raw, table.name), delimiter=delimiter)
     try:
-        header = next(reader, None)
+        try:
+            header = next(reader, None)
+        except csv.Error as error:
+            problem = f"the header is no CSV ({error})."
+            raise InputError(problem, file=table.name, line=1, remedy="Check the file.") from error
         if header is None:
             raise InputError("the table is empty.", file=table.name, remedy="It needs at least a header line.")
         if _undecodable("".join(header)):
@@ -211,6 +228,7 @@ def _delimited(table: Table, encoding: str, delimiter: str) -> Iterator[list[str
         yield header
         while True:
             line = reader.line_num + 1
+            raw.clear()
             try:
                 cells = next(reader)
             except StopIteration:
@@ -220,9 +238,47 @@ def _delimited(table: Table, encoding: str, delimiter: str) -> Iterator[list[str
                 continue
             if not cells:
                 continue
+            if len(raw) > 1 and _is_open(raw, delimiter):
+                yield Row(line, {}, f"a quote that is never closed takes in the {len(raw) - 1} lines below it")
+                continue
             yield _row(line, header, cells, encoding)
+    except UnicodeError as error:
+        reason = error.reason if isinstance(error, UnicodeDecodeError) else error
+        raise InputError(
+            f"not {encoding} text from about here on ({reason}).",
+            file=table.name,
+            line=reader.line_num + 1,
+            remedy="Check the file, and `encoding:` in the mapping.",
+        ) from error
     finally:
         text.detach()
+
+
+def _iter_text(text: io.TextIOWrapper, raw: list[str], name: str) -> Iterator[str]:
+    """Lines, each also put into `raw`. InputError for one that no table has."""
+    number = 0
+    while line := text.readline(LONGEST_LINE):
+        number += 1
+        if len(line) == LONGEST_LINE:
+            raise too_long(name, number)
+        raw.append(line)
+        yield line
+
+
+def too_long(name: str, line: int) -> InputError:
+    """What is said of a line that does not end."""
+    problem = f"the line has more than {LONGEST_LINE // 2**20} MB."
+    return InputError(problem, file=name, line=line, remedy="This is no table: check it.")
+
+
+def _is_open(raw: list[str], delimiter: str) -> bool:
+    """Whether the file ended inside a quote: `csv` takes all below it for the cell unless it is told to be strict."""
+    try:
+        for _ in csv.reader(raw, delimiter=delimiter, strict=True):
+            pass
+    except csv.Error as error:
+        return "unexpected end of data" in str(error)
+    return False
 
 
 def _row(line: int, header: list[str], cells: list[str], encoding: str) -> Row:
@@ -243,7 +299,9 @@ def _undecodable(text: str) -> bool:
 def _json_lines(table: Table) -> Iterator[list[str] | Row]:
     header: list[str] = []
     early: list[Row] = []  # what is wrong before the first object
-    for line, raw in enumerate(table.stream, start=1):
+    for line, raw in enumerate(iter(lambda: table.stream.readline(LONGEST_LINE), b""), start=1):
+        if len(raw) == LONGEST_LINE:
+            raise too_long(table.name, line)
         if not raw.strip():
             continue
         try:
@@ -275,14 +333,15 @@ def _parquet(table: Table) -> Iterator[list[str] | Row]:
     with tempfile.NamedTemporaryFile(suffix=".parquet") as copy:
         shutil.copyfileobj(table.stream, copy)
         copy.flush()
+        line = 0
         try:
-            parquet = pq.ParquetFile(copy.name)
-        except pa.ArrowException as error:
-            raise InputError(f"not a Parquet file ({error}).", file=table.name, remedy="Check the file.") from error
-        with parquet:
-            yield list(parquet.schema_arrow.names)
-            line = 0
-            for batch in parquet.iter_batches(batch_size=5_000):
-                for record in batch.to_pylist():
-                    line += 1
-                    yield Row(line, {name: "" if value is None else str(value) for name, value in record.items()})
+            with pq.ParquetFile(copy.name) as parquet:
+                yield list(parquet.schema_arrow.names)
+                for batch in parquet.iter_batches(batch_size=5_000):
+                    for record in batch.to_pylist():
+                        line += 1
+                        yield Row(line, {name: "" if value is None else str(value) for name, value in record.items()})
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+            raise InputError(
+                f"not a Parquet file, or damaged ({error}).", file=table.name, line=line + 1, remedy="Check the file."
+            ) from error

@@ -82,7 +82,7 @@ class Importer:
                 try:
                     yield from self._table(table, progress)
                 except InputError as error:
-                    self.report.problems.append(str(error))
+                    self.report.problems.append(f"{error} Nothing of this table is stored.")
         except InputError as error:
             if not self.report.tables:
                 raise
@@ -96,19 +96,27 @@ class Importer:
             yield from known
             return
         open_crawls: dict[str, _OpenCrawl] = {}
-        with closing(iter_rows(table, self.mapping.encoding, self.mapping.delimiter)) as rows:
-            header = next(rows)
-            assert isinstance(header, list)
-            self.report.unmapped.update(self.mapping.check_columns(header, table.name))
-            for row in rows:
-                assert isinstance(row, Row)
-                self.report.rows += 1
-                if self.report.rows % 500 == 0:
-                    progress(table.name, self.report.rows)
-                if row.problem is not None:
-                    self._reject(table, row, "unreadable", row.problem)
-                    continue
-                self._row(table, row, open_crawls)
+        stored = self.report.stored
+        try:
+            with closing(iter_rows(table, self.mapping.encoding, self.mapping.delimiter)) as rows:
+                for row in rows:
+                    if isinstance(row, list):
+                        self.report.unmapped.update(self.mapping.check_columns(row, table.name))
+                        continue
+                    self.report.rows += 1
+                    if self.report.rows % 500 == 0:
+                        progress(table.name, self.report.rows)
+                    if row.problem is not None:
+                        self._reject(table, row, "unreadable", row.problem)
+                        continue
+                    self._row(table, row, open_crawls)
+        except InputError:
+            # half a table would pass for the whole one ever after
+            for crawl in open_crawls.values():
+                crawl.discard()
+            self.report.rows -= self.report.stored - stored
+            self.report.stored = stored
+            raise
         for crawl in open_crawls.values():
             path = crawl.finish()
             self.report.logs.append(path)
@@ -186,6 +194,11 @@ class _OpenCrawl:
     def _flush(self) -> None:
         self.log.append(self.batch)
         self.batch.clear()
+
+    def discard(self) -> None:
+        """Leaves nothing of this crawl."""
+        self.log.close()
+        self.log.path.unlink()
 
     def finish(self) -> Path:
         self._flush()

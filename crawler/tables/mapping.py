@@ -5,6 +5,10 @@ Documented for people in docs/importing.md; `maps/` holds the built-in ones.
 
 from __future__ import annotations
 
+import io
+import re
+from collections.abc import Iterable
+from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import Literal, Self
@@ -58,6 +62,16 @@ class TimeColumn(Column):
 
     format: str | None = None
 
+    @field_validator("format")
+    @classmethod
+    def _known_directives(cls, given: str | None) -> str | None:
+        try:
+            datetime.strptime("", given or "")  # noqa: DTZ007 - only the format is asked about
+        except (ValueError, re.error) as error:
+            if "does not match format" not in str(error):
+                raise ValueError(f"{given!r} is no strptime format ({error})") from error
+        return given
+
 
 class PriceColumn(Column):
     """A price column and what currency stands in it. None: the cell names it."""
@@ -92,6 +106,22 @@ class Mapping(Record):
     ignore: tuple[str, ...] = ()
     """Columns known and left out. Columns neither mapped nor ignored are reported."""
     ignore_others: bool = False
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, encoding: str) -> str:
+        try:
+            io.TextIOWrapper(io.BytesIO(), encoding=encoding).read()
+        except (LookupError, UnicodeError, ValueError) as error:
+            raise ValueError(f"{encoding!r} is no encoding of text; name a Python codec, such as cp1251") from error
+        return encoding
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, delimiter: str | None) -> str | None:
+        if delimiter is not None and (len(delimiter) != 1 or delimiter in '\r\n\0"'):
+            raise ValueError(f"{delimiter!r} is no delimiter: one character that is no quote and no line end")
+        return delimiter
 
     @field_validator("tz")
     @classmethod
@@ -137,7 +167,7 @@ class Mapping(Record):
                 f"mapping {self.id!r} names columns that the table lacks: {', '.join(missing)}.",
                 file=file,
                 line=1,
-                remedy=f"The table has: {', '.join(header) or 'no header'}. Mend the mapping, or mark the column "
+                remedy=f"The table has: {name_some(header) or 'no header'}. Mend the mapping, or mark the column "
                 "`optional: true`.",
             )
         twice = sorted({column.column for column in self.columns() if header.count(column.column) > 1})
@@ -150,6 +180,12 @@ class Mapping(Record):
             return []
         known = {column.column for column in self.columns()} | set(self.ignore)
         return [name for name in header if name not in known]
+
+
+def name_some(names: Iterable[str], most: int = 30) -> str:
+    """Names of columns for a message; a table may have thousands."""
+    every = list(names)
+    return ", ".join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")
 
 
 def built_in_maps() -> dict[str, Path]:

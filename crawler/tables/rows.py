@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from crawler.items import YEARS, Listing, Offer, digest_id
+from crawler.items import COUNTABLE, YEARS, Listing, Offer, digest_id
 from crawler.tables.mapping import Column, Mapping, TextField
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
@@ -115,8 +115,8 @@ class RowReader:
         text = _plain(_cell(column, cells))
         if not text:
             return None
-        if NUMBER.fullmatch(text):
-            return float(text.replace(",", "."))
+        if NUMBER.fullmatch(text) and (number := float(text.replace(",", "."))) < COUNTABLE:
+            return number
         unread.append(name)
         return None
 

@@ -345,13 +345,15 @@ def _say_lacking(report: IngestReport) -> None:
 
 def _say(report: ImportReport, state: Context) -> None:
     """What came of the rows: to people on standard error, the counts as rows on standard output."""
+    from crawler.tables.mapping import name_some
+
     for one in report.rejected[:5]:
         note(f"{one.file}, line {one.line}: {one.reason}: {one.detail}")
     more = sum(report.reasons.values()) - min(5, len(report.rejected))
     if more > 0:
         note(f"… and {more} more rows counted below.")
     if report.unmapped:
-        note(f"Columns neither mapped nor ignored: {', '.join(sorted(report.unmapped))}.")
+        note(f"Columns neither mapped nor ignored: {name_some(sorted(report.unmapped))}.")
     for name, count in sorted(report.unread.items()):
         note(f"Field {name}: {count} cells are no number and were left empty.")
     for problem in report.problems:

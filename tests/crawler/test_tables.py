@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -259,3 +260,103 @@ def test_half_of_a_place_is_partial_and_alone_is_unknown() -> None:
     assert judged[2].outcome is CrawlOutcome.PARTIAL
     assert judged[2].coverage[0].value == pytest.approx(0.5)
     assert neighbour_coverage([imported(1, A=5)])[0].coverage[0].basis is CoverageBasis.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reasons"),
+    [
+        # numbers and times of no world
+        ("a.csv", ROWS[0].replace(",3,", f",{'9' * 400},"), {}),
+        ("a.csv", ROWS[0].replace("2020", "0001"), {"unreadable": 1}),
+        ("a.csv", ROWS[0].replace("2020", "9999"), {"unreadable": 1}),
+        # JSON lines of which the first is none
+        ("a.jsonl", '{\n{"seen": "01-03-2020 00:30:00", "name": "x", "seller": "a", "weight": "", "city": "", "stock": 1, "usd": 1}',
+         {"unreadable": 1}),
+        # a quote in the last cell takes in all that follows
+        ("a.csv", "\n".join([ROWS[0] + '"9', *ROWS[1:]]), {"unreadable": 1}),
+    ],
+)  # fmt: skip
+def test_what_no_row_can_say_costs_that_row_or_field_alone(
+    run: Callable[..., ImportReport], tmp_path: Path, name: str, content: str, reasons: dict[str, int]
+) -> None:
+    path = tmp_path / name
+    path.write_text(content if name.endswith("jsonl") else f"{HEADER}\n{content}\n", encoding="utf-8")
+    report = run(path)
+    assert (dict(report.reasons), report.problems) == (reasons, [])
+    assert report.rows == report.stored + sum(reasons.values())
+    assert dict(report.unread) == ({} if reasons else {"ready": 1})
+
+
+def test_a_quote_that_spans_lines_and_is_closed_is_a_cell(run: Callable[..., ImportReport], tmp_path: Path) -> None:
+    header, row = f"{HEADER},note", '01-03-2020 00:30:00,Weed,b,1 g,Batumi,1,20,,"two\nlines ""quoted"""'
+    assert run(write(tmp_path / "a.csv", [row], header), MAP + "ignore: [note]").stored == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [('encoding: base64', "encoding"), ('encoding: undefined', "encoding"), ('delimiter: "||"', "delimiter"),
+     ('delimiter: "\\n"', "delimiter")],
+)  # fmt: skip
+def test_a_mapping_that_no_table_can_be_read_by_is_refused_with_its_line(
+    run: Callable[..., ImportReport], tmp_path: Path, line: str, said: str
+) -> None:
+    with pytest.raises(UsageError, match=rf"map.yml, line 8: {said}: .*docs/importing.md"):
+        run(write(tmp_path / "a.csv", ROWS), MAP + line)
+
+
+@pytest.mark.parametrize("given", ["%d %d", "%Q", "%", "%s"])
+def test_a_format_that_is_none_is_refused(run: Callable[..., ImportReport], tmp_path: Path, given: str) -> None:
+    with pytest.raises(UsageError, match="is no strptime format"):
+        run(write(tmp_path / "a.csv", ROWS), MAP.replace("%d-%m-%Y %H:%M:%S", given))
+
+
+def test_a_column_that_stands_twice_is_refused_where_it_is_read(run: Callable[..., ImportReport], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"a\.csv, line 1: the table has several columns of one name: usd"):
+        run(write(tmp_path / "a.csv", ROWS, HEADER.replace("eur", "usd")))
+    assert run(write(tmp_path / "b.csv", [row + ",," for row in ROWS], f"{HEADER},x,x")).stored == 3
+
+
+def test_nothing_is_kept_of_a_table_that_cannot_be_read_to_its_end(
+    run: Callable[..., ImportReport], tmp_path: Path
+) -> None:
+    rows = [f"01-03-2020 00:30:00,Weed {number},b,1 g,Batumi,1,20," for number in range(3_000)]
+    text = "\n".join([HEADER, *rows, ""]).encode("utf-16-le")
+    path = tmp_path / "a.csv"
+    path.write_bytes(text + b"\x00\xd8" + "\n".join(ROWS * 9).encode("utf-16-le"))
+    report = run(path, MAP + "encoding: utf-16-le")
+    assert (report.rows, report.stored, report.logs) == (0, 0, [])
+    assert re.search(r"a.csv, line \d{4}: not utf-16-le text from about here on.* Nothing of this", report.problems[0])
+    assert not [entry for entry in (tmp_path / "logs").rglob("*") if entry.is_file()]
+
+
+def test_names_in_archives_need_be_no_text(run: Callable[..., ImportReport], tmp_path: Path) -> None:
+    data = "\n".join([HEADER, *ROWS, ""]).encode()
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        member = tarfile.TarInfo("\udcff.csv")
+        member.size = len(data)
+        archive.addfile(member, io.BytesIO(data))
+    report = run(tmp_path / "a.tar")
+    assert (report.stored, report.problems) == (3, [])
+    assert iter_log(report.logs[0])[0].source == "a.tar:?.csv"
+
+
+def test_an_encrypted_archive_says_so(run: Callable[..., ImportReport], tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.csv", "\n".join([HEADER, *ROWS, ""]))
+    whole = bytearray((tmp_path / "a.zip").read_bytes())
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        whole[whole.index(mark) + place] |= 1  # "encrypted"
+    (tmp_path / "a.zip").write_bytes(whole)
+    with pytest.raises(InputError, match=r"a\.zip: .*encrypted"):
+        run(tmp_path / "a.zip")
+
+
+def test_a_bomb_is_given_up(run: Callable[..., ImportReport], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crawler.tables.files.LARGEST", 3 * 2**20)
+    monkeypatch.setattr("crawler.tables.files.LONGEST_LINE", 2**20)
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(bytes(2**23)))
+    with pytest.raises(InputError, match=r"a\.csv\.gz: the table unpacks to more than"):
+        run(tmp_path / "a.csv.gz")
+    for name in ("b.csv", "b.jsonl"):
+        (tmp_path / name).write_bytes(b"x" * 2**21)
+        assert "line 1: the line has more than" in run(tmp_path / name).problems[0]
