@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from config.closing import Closing
 from config.errors import InputError
-from crawler.items import Crawl, CrawlKind, CrawlOutcome, Listing
+from crawler.items import Crawl, CrawlKind, CrawlOutcome, Listing, check_zone
 from crawler.privacy import is_pseudonym
 
 
@@ -34,6 +34,7 @@ def is_finished(path: Path) -> bool:
     return tail.endswith(b"\n") and tail[:-1].rsplit(b"\n", 1)[-1].startswith(b'{"finished":')
 
 
+_REMEDY = "Restore the log from a backup, or give the crawl up: dropline forget --crawl ID."
 SYNC_EVERY = 256
 """Listings after which the disk must have them (a killed process loses none, a power cut at most these)."""
 
@@ -153,7 +154,7 @@ def iter_log(path: Path) -> tuple[Crawl, Iterator[Listing]]:
         if "listing" in data:
             ident = data["listing"].get("listing") if isinstance(data["listing"], dict) else None
             if not isinstance(ident, str):
-                raise InputError("This line holds no listing.", file=path, line=number)
+                raise InputError("This line holds no listing.", file=path, line=number, remedy=_REMEDY)
             if begun is None or begun.kind is not CrawlKind.IMPORT:
                 last[ident] = number
             continue
@@ -162,23 +163,29 @@ def iter_log(path: Path) -> tuple[Crawl, Iterator[Listing]]:
                 finished = Crawl.model_validate(data["finished"])
             else:
                 begun = Crawl.model_validate(data.get("crawl"))
-        except ValidationError as error:
-            raise InputError("This line holds no crawl.", file=path, line=number) from error
+            check_zone((finished or begun).tz)  # type: ignore[union-attr]  # one of them was made
+        except ValueError as error:
+            raise InputError("This line holds no crawl.", file=path, line=number, remedy=_REMEDY) from error
     if begun is None:
-        raise InputError("This is not a crawl log: its first line holds no crawl.", file=path)
+        raise InputError("This is not a crawl log: its first line holds no crawl.", file=path, remedy=_REMEDY)
+    if finished is not None and (finished.id, finished.market) != (begun.id, begun.market):
+        raise InputError("Its last line is of another crawl than its first.", file=path, remedy=_REMEDY)
     crawl = finished or begun.model_copy(update={"outcome": CrawlOutcome.PARTIAL, "listings": len(last)})
     every_line = crawl.kind is CrawlKind.IMPORT
-    return crawl, _iter_listings(path, None if every_line else frozenset(last.values()))
+    return crawl, _iter_listings(path, crawl, None if every_line else frozenset(last.values()))
 
 
-def _iter_listings(path: Path, wanted: frozenset[int] | None) -> Iterator[Listing]:
+def _iter_listings(path: Path, crawl: Crawl, wanted: frozenset[int] | None) -> Iterator[Listing]:
     for number, data in _iter_lines(path):
         if "listing" in data and (wanted is None or number in wanted):
             try:
-                yield Listing.model_validate(data["listing"])
+                listing = Listing.model_validate(data["listing"])
             except ValidationError as error:
                 message = f"This line holds no listing ({error.error_count()} problems)."
-                raise InputError(message, file=path, line=number) from error
+                raise InputError(message, file=path, line=number, remedy=_REMEDY) from error
+            if (listing.crawl, listing.market) != (crawl.id, crawl.market):
+                raise InputError("This line is of another crawl.", file=path, line=number, remedy=_REMEDY)
+            yield listing
 
 
 def _iter_lines(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
@@ -193,7 +200,7 @@ def _iter_lines(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
             try:
                 data = orjson.loads(line)
             except orjson.JSONDecodeError as error:
-                raise InputError("This line is not JSON.", file=path, line=number) from error
+                raise InputError("This line is not JSON.", file=path, line=number, remedy=_REMEDY) from error
             if not isinstance(data, dict):
-                raise InputError("This line is not a record.", file=path, line=number)
+                raise InputError("This line is not a record.", file=path, line=number, remedy=_REMEDY)
             yield number, data

@@ -13,13 +13,12 @@ from datetime import timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from config.errors import UsageError
 from config.yamlfile import load_yaml
-from crawler.items import PageOutcome
+from crawler.items import PageOutcome, check_zone
 
 ONION_HOST = re.compile(r"(?:[a-z0-9-]+\.)*[a-z2-7]{56}\.onion", re.IGNORECASE)
 """A version-3 onion name (56 base32 characters), perhaps with sub-domains."""
@@ -299,11 +298,7 @@ class Market(_Part):
     @field_validator("tz")
     @classmethod
     def _zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError(f"{value!r} is not an IANA time zone such as Europe/Moscow") from error
-        return value
+        return check_zone(value)
 
     @field_validator("addresses")
     @classmethod

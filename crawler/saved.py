@@ -26,7 +26,7 @@ from warcio.exceptions import ArchiveLoadFailed
 
 from config.errors import InputError
 from crawler.encryption import SUFFIX, Identities, decrypt_file
-from crawler.items import Page
+from crawler.items import YEARS, Page
 
 MAX_PAGE = 10_000_000
 """Largest page in bytes, unpacked."""
@@ -273,5 +273,7 @@ def _warc_date(text: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
+        return None
+    if moment.year not in YEARS:
         return None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

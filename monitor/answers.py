@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
 
+_COMMANDS = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]")
+"""DEL, C1 controls and bidirectional overrides in UTF-8, which orjson leaves as they are and terminals obey."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -21,11 +24,17 @@ def clean(text: str) -> str:
 
 
 def dump(value: Any, *, indent: bool = False) -> bytes:
+    """JSON that no terminal takes for commands. Lone surrogates become `?`."""
     options = orjson.OPT_INDENT_2 if indent else 0
     try:
-        return orjson.dumps(value, default=_plain, option=options)
+        data = orjson.dumps(value, default=_plain, option=options)
     except (TypeError, orjson.JSONEncodeError):
-        return orjson.dumps(_utf8(value), default=_plain, option=options)
+        data = orjson.dumps(_utf8(value), default=_plain, option=options)
+    return data if data.isascii() and b"\x7f" not in data else _COMMANDS.sub(_escape, data)
+
+
+def _escape(found: re.Match[bytes]) -> bytes:
+    return b"\\u%04x" % ord(found.group().decode())
 
 
 def _plain(value: Any) -> Any:

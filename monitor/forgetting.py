@@ -102,6 +102,6 @@ def _is_of(line: bytes, vendor: str) -> bool:
     try:
         loaded = orjson.loads(line)
     except orjson.JSONDecodeError:
-        return False
-    listing = loaded.get("listing")
+        return True  # torn or broken: nobody can read more of it than that name
+    listing = loaded.get("listing") if isinstance(loaded, dict) else None
     return isinstance(listing, dict) and listing.get("vendor") == vendor

@@ -183,7 +183,7 @@ class Reextractor:
         for crawl in sorted(crawls, key=lambda one: (one.market, one.started, one.id)):
             path = log_path(self.settings.logs_dir, crawl)
             if path.is_file():
-                todo.append(Work(crawl.id, path, path.stat().st_size))
+                todo.append(Work(crawl.id, path, path.stat().st_size, crawl.finished is not None))
             else:
                 report.missing.append(crawl.id)
         return todo

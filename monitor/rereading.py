@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from config.errors import InputError, StoreError
 from config.settings import Settings
-from crawler.log import iter_log
+from crawler.log import is_finished, iter_log
 from extract.observation import Observation
 from monitor.review import Sighting, find_unknown
 
@@ -35,6 +35,8 @@ class Work:
     crawl: str
     path: Path
     size: int
+    whole: bool = False
+    """The store knows the crawl as finished: so must its log."""
 
 
 @dataclass(slots=True)
@@ -53,6 +55,9 @@ def read_log(builder: ObservationBuilder, work: Work, version: str) -> Iterator[
     """The parts of one log, its observations under the name of `version`."""
     try:
         crawl, listings = iter_log(work.path)
+        if work.whole and not is_finished(work.path):
+            problem = "The log is cut off: the crawl was finished, and its last line is missing."
+            raise InputError(problem, file=work.path, remedy="Restore it from a backup.")
         while batch := list(islice(listings, BATCH)):
             part = Part(work, listings=len(batch))
             part.observations = list(

@@ -12,13 +12,12 @@ from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
 from config.errors import UsageError
 from config.yamlfile import load_yaml
-from crawler.items import Record
+from crawler.items import Record, check_zone
 
 TextField = Literal[
     "title",
@@ -126,11 +125,7 @@ class Mapping(Record):
     @field_validator("tz")
     @classmethod
     def _known_zone(cls, tz: str) -> str:
-        try:
-            ZoneInfo(tz)
-        except (KeyError, ValueError, OSError) as error:
-            raise ValueError(f"{tz!r} is no IANA time zone (such as Asia/Tbilisi)") from error
-        return tz
+        return check_zone(tz)
 
     @model_validator(mode="after")
     def _has_a_title(self) -> Self:

@@ -97,3 +97,27 @@ def test_unmasked_vendors_and_strange_crawls_are_refused(tmp_path: Path) -> None
         CrawlLog(tmp_path, begun())
     with pytest.raises(InputError, match="closed"):
         log.append([listing(2)])
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ((b'"started"', b'"tz":"/etc/passwd","started"'), 1), ((b'"started"', b'"tz":"Mars","started"'), 1),
+        ((b'"2026-03-04T05:06:00Z","title":"Tea 2"', b'"9999-12-31T23:59:59-12:00","title":"Tea 2"'), 3),
+        ((b'"crawl":"lab-1","observed_at":"2026-03-04T05:06:00Z","title":"Tea 2"',
+          b'"crawl":"lab-9","observed_at":"2026-03-04T05:06:00Z","title":"Tea 2"'), 3),
+        ((b'{"finished":{"id":"lab-1"', b'{"finished":{"id":"lab-9"'), None),
+    ],
+)  # fmt: skip
+def test_lines_that_cannot_be_of_this_crawl_are_errors_with_a_remedy(
+    tmp_path: Path, change: tuple[bytes, bytes], line: int | None
+) -> None:
+    with CrawlLog(tmp_path, begun()) as log:
+        log.append([listing(1), listing(2)])
+        log.finish(begun().model_copy(update={"finished": NOW}))
+    whole = log.path.read_bytes()
+    assert change[0] in whole
+    log.path.write_bytes(whole.replace(*change, 1))
+    with pytest.raises(InputError, match="backup") as caught:
+        list(iter_log(log.path)[1])
+    assert (caught.value.file, caught.value.line) == (log.path, line)

@@ -146,6 +146,14 @@ def test_warc_knows_address_and_time(tmp_path: Path) -> None:
     assert names(warc)
 
 
+@pytest.mark.parametrize("date", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "never"])
+def test_a_date_of_no_time_is_none(tmp_path: Path, date: str) -> None:
+    warc = make_warc(tmp_path / "x.warc.gz", {"http://market.invalid/product/1": LISTING})
+    warc.write_bytes(gzip.compress(gzip.decompress(warc.read_bytes()).replace(b"2025-12-24T18:00:00Z", date.encode())))
+    (parsed,) = parse_saved("empire", iter_saved_pages([warc]), masker=MASKER, observed_at=NOW)
+    assert parsed.items[0].observed_at == NOW
+
+
 def test_parse_masks_and_tells_outcomes() -> None:
     pages = [SavedPage(folder.parent.name, folder.read_bytes()) for folder in sorted(FIXTURES.glob("*/page.html"))]
     parsed = {page.file: page for page in parse_saved("empire", pages, masker=MASKER, observed_at=NOW)}

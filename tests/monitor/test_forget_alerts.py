@@ -44,3 +44,13 @@ def test_a_forgotten_vendor_leaves_the_alerts(tmp_path: Path) -> None:
         assert count == {"alert": 1, "alert_history": 1, "alert_cache": 0}
         assert "k:gone" not in "".join(state.db.iterdump())
         assert "k:stays" in "".join(state.db.iterdump())
+
+
+def test_a_forgotten_vendor_leaves_broken_lines_too(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "m" / "c.jsonl"
+    log.parent.mkdir(parents=True)
+    stays = b'{"listing":{"vendor":"k:stays"}}\n[1]\n["k:gone"]\n'
+    log.write_bytes(stays + b'{"listing":{"vendor":"k:gone"}}\n{"listing":{"vendor":"k:gone","title":"torn')
+    with closing(open_store(f"sqlite:///{tmp_path / 's.db'}")) as store:
+        forget_vendor(store, tmp_path, "k:gone")
+    assert log.read_bytes() == stays

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from monitor.answers import clean, dump
 from monitor.cli.output import Format, write_json, write_rows
 
 
@@ -18,3 +19,10 @@ def test_many_rows_are_one_array_as_if_written_at_once(count: int, capfdbinary: 
     write_rows(rows, Format.JSON)
     assert capfdbinary.readouterr().out == whole
     assert len(json.loads(whole)) == count
+
+
+def test_json_holds_nothing_that_a_terminal_obeys() -> None:
+    text = "".join(map(chr, [*range(0x20), 0x5C, *range(0x7F, 0xA1), 0x202E, 0x2068, 0x44F, 0x1F344]))
+    said = dump({"title": text, text: [text]})
+    assert json.loads(said) == {"title": text, text: [text]}
+    assert clean(said.decode()) == said.decode().replace("\xa0", "\\u00a0")

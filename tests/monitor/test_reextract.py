@@ -249,6 +249,20 @@ def test_what_cannot_be_read_is_said_and_not_flipped_to(filled: tuple[Settings, 
     store.close()
 
 
+def test_a_log_cut_off_after_its_crawl_was_finished_is_not_read(filled: tuple[Settings, Store, str]) -> None:
+    settings, store, _ = filled
+    first = store.crawls()[0]
+    cut = log_path(settings.logs_dir, first)
+    lines = cut.read_bytes().splitlines(keepends=True)
+    cut.write_bytes(b"".join(lines[:-2]))
+    store.write_crawl(first.model_copy(update={"finished": first.started}))
+    report = reextract(settings, store)
+    assert [name for name, _ in report.failed] == [first.id]
+    assert f"{cut}: The log is cut off" in report.failed[0][1]
+    assert not report.complete
+    store.close()
+
+
 def test_moves_are_what_changed(filled: tuple[Settings, Store, str]) -> None:
     settings, store, old = filled
     new = reextract(settings, store).version
