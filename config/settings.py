@@ -13,7 +13,7 @@ from pydantic import Field, RootModel, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.errors import UsageError
-from config.yamlfile import load_yaml
+from config.yamlfile import find_line, load_yaml
 
 
 def default_data_dir() -> Path:
@@ -101,8 +101,10 @@ def load_settings(config_file: Path | None = None, **given: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
+        in_file = config_file is not None and first["loc"] and first["loc"][0] in from_file
         raise UsageError(
             f"setting {field!r}: {first['msg']}.",
             file=config_file,
+            line=find_line(config_file, *first["loc"]) if in_file and config_file else None,
             remedy=f"Known settings: {', '.join(Settings.model_fields)}.",
         ) from error

@@ -22,7 +22,14 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that keeps duplicate keys from passing in silence."""
+    """SafeLoader that keeps duplicate keys from passing in silence, and says where a value is none of its tag."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            kind = node.tag.rpartition(":")[2]
+            raise yaml.constructor.ConstructorError(None, None, f"this is no {kind}", node.start_mark) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -115,8 +122,13 @@ def read_yaml(raw: bytes, model: type[ModelT], *, file: Path | str, docs: str = 
             line=None if mark is None else mark.line + 1,
             remedy="Check the indentation, quotes and colons there.",
         ) from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise UsageError(f"This is not valid YAML: {error}.", file=file) from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        problem = f"The character U+{error.character:04X} cannot stand in YAML."
+        raise UsageError(problem, file=file, line=line, remedy="Take it out.") from error
+    except RecursionError as error:
+        problem = "This is not valid YAML: its parts are nested too deeply."
+        raise UsageError(problem, file=file, remedy="Check the brackets.") from error
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -133,10 +145,13 @@ def read_yaml(raw: bytes, model: type[ModelT], *, file: Path | str, docs: str = 
 
 
 def parse_yaml(text: str) -> tuple[yaml.Node | None, Any]:
-    """The nodes of a text with their places, and what it says, by the same rules. Raises yaml.YAMLError."""
+    """The nodes of a text with their places, and what it says, by the same rules. Raises yaml.YAMLError, and
+    RecursionError where it is nested too deeply."""
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
         return node, None if node is None else loader.construct_document(node)
+    except ValueError as error:  # a code of no character in a quoted text
+        raise yaml.scanner.ScannerError(None, None, str(error), loader.get_mark()) from error
     finally:
         loader.dispose()

@@ -40,8 +40,8 @@ class Test(Record):
             return data
         if "kind" not in data:
             raise ValueError(f"its kind is missing. Known: {', '.join(KINDS)}")
-        if data["kind"] not in KINDS:
-            raise ValueError(f"{data['kind']!r} is no kind of test; {suggest(data['kind'], KINDS)}")
+        if not isinstance(data["kind"], str) or data["kind"] not in KINDS:
+            raise ValueError(f"{data['kind']!r} is no kind of test; {suggest(str(data['kind']), KINDS)}")
         model = KINDS[data["kind"]]
         refuse_unknown_keys(model, data)
         return {"settings": model.model_validate(data)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from types import NoneType
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_serializer, field_validator, model_validator
@@ -153,6 +154,8 @@ class Rule(Closed):
         test = data.get("test")
         kind = test.get("kind") if isinstance(test, dict) else getattr(test, "kind", None)
         given = dict(data)
+        if not all(isinstance(name, (str, NoneType)) for name in (kind, given.get("measure"))):
+            return data  # the fields say so
         if given.get("measure") in STANDING:
             kind = kind or "standing"
             given = {"test": {"kind": kind}, "by": "day", **given}

@@ -135,6 +135,17 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output (`| head`) has gone: nothing is wrong
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except UnicodeEncodeError:
+        if debug or not any("\ud800" <= char <= "\udfff" for word in sys.argv for char in word):
+            raise
+        note("dropline: a word of the command is not UTF-8 text. Write it in UTF-8; a file of such a name, rename.")
+        sys.exit(2)
+    except OSError as error:  # what no command has a better word for
+        if debug:
+            raise
+        where = "" if error.filename is None else f"{error.filename}: "
+        note(f"dropline: {where}{error.strerror or error}. Check the path, its rights and the space on its disk.")
+        sys.exit(1)
     except Exception as error:
         if debug:
             raise

@@ -143,7 +143,7 @@ def from_text(text: str) -> tuple[str, Filled] | None:
     """(kind of test, values) of a rule's text; None: the form has no field for something in it, or it is no rule."""
     try:
         _, data = parse_yaml(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         return None
     if not isinstance(data, dict):
         return None

@@ -56,6 +56,15 @@ def test_every_bundled_market_loads_and_compiles(name: str) -> None:
         ('listing: "a::attr(href)"', 'listing: {css: "a", re: "(["}', 10, "regular expression"),
         ("languages: [ru, no]", "languages: [ru, no", 4, "YAML"),
         ("tz: Europe/Moscow", "id: again", 3, "twice"),
+        ('listing: "a::attr(href)"', 'listing: {css: "a", re: "a{99999999999}"}', 10, "regular expression"),
+        # values that are none of their tag, or of what they look like
+        ("name: Kiosk", "name: !!int x", 2, "no int"),
+        ("name: Kiosk", "name: !!bool x", 2, "no bool"),
+        ("name: Kiosk", "name: !!timestamp x", 2, "no timestamp"),
+        ("name: Kiosk", "name: 2001-99-99", 2, "no timestamp"),
+        ("name: Kiosk", f"name: {'9' * 5000}", 2, "no int"),
+        ("name: Kiosk", 'name: "\\U00110000"', 2, "YAML"),
+        ("name: Kiosk", "name: a\x00b", 2, "U+0000"),
     ],
 )
 def test_broken_yaml_names_file_line_and_remedy(tmp_path: Path, old: str, new: str, line: int, words: str) -> None:
@@ -69,6 +78,13 @@ def test_broken_yaml_names_file_line_and_remedy(tmp_path: Path, old: str, new: s
     assert error.exit_code == 2
     assert error.remedy
     assert words in str(error)
+
+
+def test_what_is_nested_too_deeply_is_told(tmp_path: Path) -> None:
+    file = write(tmp_path, "[" * 5_000)
+    with pytest.raises(UsageError, match="nested too deeply") as caught:
+        load_market("kiosk", [tmp_path])
+    assert caught.value.file == file
 
 
 def test_a_selector_that_does_not_compile_is_named(tmp_path: Path) -> None:

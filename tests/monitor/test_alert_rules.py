@@ -148,3 +148,10 @@ def test_rules_share_one_question_where_the_split_says_the_same() -> None:
     standard = {"measure": "price", "column": "standard", "test": {"kind": "change"}}
     shape, pins = shape_of(build_rule(filter={"substance": "mdma", "region": "GE-TB"}, **standard))
     assert (shape.splits, pins, shape.fixed.region) == (("substance",), {"substance": ("mdma",)}, ("GE-TB",))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"), [("kind: threshold", "kind: [x]", 8), ("measure: listings", "measure: {a: 1}", 3)]
+)
+def test_a_list_where_a_word_belongs_is_told_with_its_line(tmp_path: Path, old: str, new: str, line: int) -> None:
+    assert f"rules.yml, line {line}: " in read(tmp_path, GOOD.replace(old, new))

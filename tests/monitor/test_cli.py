@@ -276,3 +276,11 @@ def test_forgetting_a_vendor_leaves_no_trace_of_the_pseudonym(demo: Path, tmp_pa
     assert not any(vendor.encode() in path.read_bytes() for path in (copy / "logs").rglob("*.jsonl"))
     assert json.loads(run(copy, "--format", "json", "rows", "--vendor", vendor).stdout) == []
     says(run(copy, "forget", "--market", "../logs", "--yes"), 2, "no market's id")
+
+
+def test_what_the_system_refuses_is_told_without_a_traceback(tmp_path: Path) -> None:
+    long = run(tmp_path, "backup", "x" * 5_000)
+    assert (long.returncode, long.stderr.decode().count("Check the path, its rights and the space")) == (1, 1)
+    broken = subprocess.run([sys.executable, "-m", "monitor.cli", "--data-dir", tmp_path, "alerts", "show", b"\xff"], capture_output=True, check=False)
+    assert broken.returncode == 2
+    assert "a word of the command is not UTF-8" in broken.stderr.decode()

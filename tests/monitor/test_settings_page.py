@@ -30,3 +30,10 @@ def test_the_order_in_which_settings_win(tmp_path: Path, monkeypatch: pytest.Mon
     file.write_text("only a text", "utf-8")
     with pytest.raises(UsageError, match=r"docs/settings\.md describes every key"):
         load_settings(file)
+
+
+def test_a_wrong_setting_is_told_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "s.yml"
+    file.write_text("trained: true\nkeep_months: many\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"s\.yml, line 2: setting 'keep_months'"):
+        load_settings(file)
