@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -243,3 +244,16 @@ def test_forgetting_leaves_no_trace_of_a_vendor(tmp_path: Path) -> None:
         assert values
         assert not [value for value in values if "deadbeef" in value or "Unmistakable" in value]
     connection.close()
+
+
+def test_a_file_that_cannot_be_opened_is_told_by_whatever_asks_first(tmp_path: Path) -> None:
+    path = tmp_path / "torn.db"
+    with closing(SqliteStore(path)) as store:
+        store.write(rows(50))
+    path.write_bytes(path.read_bytes()[:5_000])
+    for ask in (
+        lambda store: store.rebuild(), lambda store: store.forget(market="lantern"),
+        lambda store: store.drop_before(START.date()), lambda store: store.versions(),
+    ):
+        with closing(SqliteStore(path)) as store, pytest.raises(StoreError, match=r"torn\.db: .*backup"):
+            ask(store)
