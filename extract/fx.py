@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, ValidationError
 
@@ -28,13 +28,18 @@ MAX_AGE = timedelta(days=7)
 """A rate serves for at most this many days after its own date (weekends, holidays)."""
 
 
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3,5}$")]
+"""A code as observations have it: `usd` would never be found."""
+
+
 class Rate(Record):
     """One unit of `base` is worth `rate` units of `quote` on `date`."""
 
     date: date
-    base: str = Field(pattern=r"^[A-Z]{3,5}$")
-    quote: str = Field(pattern=r"^[A-Z]{3,5}$")
-    rate: float = Field(gt=0, allow_inf_nan=False)
+    base: Currency
+    quote: Currency
+    rate: float = Field(gt=1e-15, lt=1e15)
+    """So far apart are no two currencies; either way round it is a number."""
     source: str
 
 
@@ -123,7 +128,7 @@ def read_rates(path: Path) -> list[Rate]:
 
     Raises InputError with file and line for a missing column or an unreadable row.
     """
-    rates = []
+    rates: list[Rate] = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
@@ -146,6 +151,9 @@ def read_rates(path: Path) -> list[Rate]:
                         line=reader.line_num,
                         remedy="Mend the line; dates are YYYY-MM-DD, currencies such as BTC, rates positive numbers.",
                     ) from error
+    except csv.Error as error:
+        problem = f"not a CSV row ({error})."
+        raise InputError(problem, file=path, line=reader.line_num + 1, remedy="Check the quotes there.") from error
     except UnicodeDecodeError as error:
         raise InputError("not UTF-8 text.", file=path, remedy="Save the file as UTF-8.") from error
     except OSError as error:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def _rate(
     try:
         amount = _number(entry.findtext(value)) / _number(entry.findtext(units) or "1")
         return Rate(date=_day(day), base=base, quote=quote, rate=float(amount), source=source)
-    except (ValueError, InvalidOperation, ZeroDivisionError, ValidationError) as error:
+    except (ValueError, ArithmeticError, ValidationError) as error:
         raise _wrong(path, entry, f"no rate can be read for {base or 'a currency'}", "Download it again.") from error
 
 

@@ -171,22 +171,25 @@ def open_writer(path: Path, timeout: float = 30.0) -> sqlite3.Connection:
 
 
 def open_reader(path: Path, timeout: float = 30.0) -> sqlite3.Connection | None:
-    """A connection that only reads. None: the file does not exist or is still empty."""
+    """A connection that only reads. None: the file does not exist or is still empty. StoreError where it cannot be
+    opened."""
     if not path.exists():
         return None
     if path.is_dir():
         raise StoreError("the store is a folder, not a file.", file=path, remedy="Give a file: sqlite:///PATH.")
-    connection = _connect(path, "ro", timeout)
-    try:
-        if _check(connection, path):
-            connection.execute("PRAGMA query_only = ON")
-            return connection
-        version = _pragma(connection, "user_version")
-    except BaseException:
-        connection.close()
-        raise
+    with guard(path):
+        connection = _connect(path, "ro", timeout)
+        try:
+            if _check(connection, path):
+                connection.execute("PRAGMA query_only = ON")
+                return connection
+            version = _pragma(connection, "user_version")
+        except BaseException:
+            connection.close()
+            raise
     connection.close()
     if version == 0:
         return None
-    open_writer(path, timeout).close()  # an older schema: migrate first
+    with guard(path):
+        open_writer(path, timeout).close()  # an older schema: migrate first
     return open_reader(path, timeout)

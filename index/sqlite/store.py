@@ -64,8 +64,7 @@ class SqliteStore:
             raise StoreError("the store is closed.", file=self.path, remedy="Open it again.")
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            with guard(self.path):
-                connection = open_reader(self.path, self.timeout)
+            connection = open_reader(self.path, self.timeout)
             if connection is not None:
                 self._local.connection = connection
                 with self._lock:

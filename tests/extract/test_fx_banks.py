@@ -73,6 +73,8 @@ def test_csv_is_still_csv(tmp_path: Path) -> None:
         ("<html><body>no</body></html>", "<html>", 1),
         (DAILY.replace("91,5000", "n/a"), "USD", 3),
         (DYNAMIC.replace('Id="R01235"', 'Id="R99999"'), "R99999", 3),
+        (DAILY.replace("91,5000", "1e999999"), "USD", 3),
+        (DAILY.replace("91,5000", "9" * 400), "USD", 3),
         (KAZAKH.replace("02.03.2024", "2 March"), "USD", 3),
         ("<rates><date>02.03.2024</date></rates>", "no rates", 1),
     ],

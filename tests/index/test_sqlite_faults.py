@@ -17,6 +17,7 @@ import pytest
 
 from config.errors import StoreError, UsageError
 from extract.observation import Observation
+from index.backup import backup_store
 from index.open import open_store
 from index.sqlite import schema
 from index.sqlite.store import SqliteStore
@@ -257,3 +258,5 @@ def test_a_file_that_cannot_be_opened_is_told_by_whatever_asks_first(tmp_path: P
     ):
         with closing(SqliteStore(path)) as store, pytest.raises(StoreError, match=r"torn\.db: .*backup"):
             ask(store)
+    with pytest.raises(StoreError, match=r"torn\.db: .*backup"):
+        backup_store(path, tmp_path / "copy.db")
