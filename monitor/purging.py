@@ -15,7 +15,7 @@ from pathlib import Path
 import orjson
 from pydantic import ValidationError
 
-from config.errors import UsageError
+from config.errors import StoreError, UsageError
 from crawler.items import Crawl
 from index.coverage import crawl_day
 from index.store import Filter, Store
@@ -80,7 +80,7 @@ def begun_day(log: Path) -> date | None:
         with log.open("rb") as stream:
             line = stream.readline()
         return crawl_day(Crawl.model_validate(orjson.loads(line)["crawl"]))
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValidationError):
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValidationError, StoreError):
         return None
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import TracebackType
 
 from config.closing import Closing
 from config.errors import StoreError, UsageError
@@ -119,6 +120,13 @@ class State(Closing):
     def _failed(self, error: sqlite3.Error) -> StoreError:
         remedy = of_sqlite(error, "Restore it from a backup.")
         return StoreError(f"The state cannot be used ({error}).", file=self.path, remedy=remedy)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+        if isinstance(error, sqlite3.Error):
+            raise self._failed(error) from error
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:

@@ -169,6 +169,7 @@ def reextract(
             f"Version {builder.version}: {report.crawls} crawls read ({report.observations} observations), "
             f"{report.done_before} were done before."
         )
+        _tell(report)
         if trends:
             _show_moves(store, old, builder.version, state.form)
         if flip or (report.complete and _asked(f"Let readers see {builder.version} in the place of {old}?")):
@@ -176,7 +177,8 @@ def reextract(
             note(f"Readers see version {builder.version}. To go back: dropline reextract --back")
         else:
             note(f"Readers still see version {old}. To flip: dropline reextract --flip")
-    _leave(report)
+    if not report.complete:
+        raise typer.Exit(3)
 
 
 def _asked(question: str) -> bool:
@@ -185,14 +187,18 @@ def _asked(question: str) -> bool:
 
 def _leave(report: ReextractReport, without: str = "") -> None:
     """Says what is missing; exit code 3 then."""
+    _tell(report, without)
+    if not report.complete:
+        raise typer.Exit(3)
+
+
+def _tell(report: ReextractReport, without: str = "") -> None:
     for name, reason in report.failed[:10]:
         note(f"{name}: {reason}")
     if report.missing:
         named = ", ".join(report.missing[:5])
         without = without or f"have no log and are not in version {report.version}"
         note(f"{len(report.missing)} crawls of the store {without}: {named}.")
-    if not report.complete:
-        raise typer.Exit(3)
 
 
 def _show_moves(store: Store, old: str, new: str, form: Format) -> None:

@@ -136,6 +136,8 @@ def test_what_was_purged_is_not_stored_again(filled: tuple[Settings, Store]) -> 
     broken = settings.logs_dir / "lab" / "broken.jsonl"
     broken.write_bytes(b"no log")
     assert begun_day(broken) is None
+    broken.write_bytes(b'{"crawl":{"id":"a","market":"lab","kind":"full","started":"2026-03-01T00:00:00Z","outcome":"failed","tz":"/x"}}\n')
+    assert begun_day(broken) is None
     purge_months(store, settings.data_dir, kept_from, with_logs=True)
     assert broken.exists()
     assert log_path(settings.logs_dir, write_log(settings, 46)).exists()

@@ -352,6 +352,16 @@ def test_rates_brought_in_later_reach_what_is_stored(tmp_path: Path) -> None:
     assert "do not see" in run(settings.data_dir, "reextract", "--again", expect=2).stderr
 
 
+def test_what_keeps_the_command_from_flipping_is_named(filled: tuple[Settings, Store, str]) -> None:
+    settings, store, _ = filled
+    broken = log_path(settings.logs_dir, store.crawls()[0])
+    broken.write_bytes(b"{}\n")
+    assert f"{broken}, line 1: This line holds no crawl" in run(
+        settings.data_dir, "reextract", "--no-trends", "--flip", expect=2
+    ).stderr.replace("\n", "")
+    store.close()
+
+
 def test_nothing_to_go_back_to_is_said(filled: tuple[Settings, Store, str]) -> None:
     settings, store, _ = filled
     with State(state_path(settings.data_dir)) as state, pytest.raises(UsageError, match="have not been flipped"):

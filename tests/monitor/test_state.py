@@ -174,3 +174,16 @@ def test_session_commands_and_a_refused_crawl(tmp_path: Path) -> None:
     assert [(row["market"], row["cookies"], row["reason"]) for row in rows] == [("stash", ["sid"], None)]
     unknown = dropline(tmp_path, "session", "set", "nowhere", given_text="a=b")
     assert unknown.returncode == 2
+
+
+def test_a_state_that_fails_later_on_is_told_with_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    State(path).close()
+    with pytest.raises(StoreError, match=r"state\.db: .*no such table"), State(path) as state:
+        state.db.execute("SELECT 1 FROM gone")
+    with sqlite3.connect(path) as other, State(path) as state:
+        state.db.execute("PRAGMA busy_timeout = 1")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="Another process is writing"), State(path) as second:
+            second.db.execute("PRAGMA busy_timeout = 1").connection.execute("BEGIN IMMEDIATE")
+    other.close()
