@@ -34,7 +34,7 @@ from index.measures.row import TrendRow, to_json
 from index.measures.turnover import METHODS
 from index.store import Filter, Store
 
-__all__ = ["MEASURES", "METHODS", "OF", "SPLITS", "TrendRow", "explain_empty", "to_json", "trends"]
+__all__ = ["MEASURES", "METHODS", "OF", "SPLITS", "TrendRow", "explain_empty", "misplaced_money", "to_json", "trends"]
 
 MEASURES: Mapping[str, Callable[[Ask], list[TrendRow]]] = {
     "listings": lambda ask: counts.counts(ask, "listings"),
@@ -59,6 +59,19 @@ OF: Mapping[str, tuple[Of, ...]] = {
     "event": event.KINDS,
 }
 """What each measure may be taken of, the default first; the others are not taken of anything."""
+QUOTED = frozenset({"price", "price-index", "turnover"})
+"""Measures in money, by themselves or as the subject of an event; shares of turnover are always of US dollars."""
+
+
+def misplaced_money(measure: str, of: str | None, method: str, currency: str | None) -> str:
+    """One sentence where a question has a method or a currency that its measure would pass over; else empty."""
+    taken = of or OF.get(measure, (measure,))[0]
+    if method != "stock" and taken != "turnover":
+        return f"The method {method} is about turnover, which {measure} is not taken of here."
+    subject = taken if measure == "event" else measure
+    if currency == "quoted" and subject not in QUOTED:
+        return f"The currency quoted is about prices and turnover, not about {subject}."
+    return ""
 
 
 def trends(
@@ -92,6 +105,8 @@ def trends(
         raise UsageError("--sensitivity is about turnover by stock.", remedy="Leave it out, or ask for turnover.")
     if without_relists and measure != "new":
         raise UsageError("--without-relists is about new listings.", remedy="Leave it out, or ask for new.")
+    if wrong := misplaced_money(measure, of, method, currency):
+        raise UsageError(wrong, remedy="Leave it out.")
     inner = of or OF["event"][0] if measure == "event" else measure
     with store.steady():
         ask = build_ask(

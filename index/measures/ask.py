@@ -11,7 +11,7 @@ from typing import Any, Literal, NoReturn, get_args
 
 from config.errors import UsageError
 from extract.observation import Kind
-from index.buckets import Buckets, By, check_by
+from index.buckets import Buckets, By, bucket_of, check_by
 from index.coverage import Panel, Status, crawl_day
 from index.measures.row import Extra, TrendRow
 from index.store import Filter, Store
@@ -152,8 +152,11 @@ def build_ask(
     first, last = _range(where, days)
     if first is None or last is None:
         return None
+    kept_from = store.purged_before()
+    if where.first is None and kept_from is not None and (bucket := bucket_of(first, by)) < kept_from:
+        first = bucket  # nobody asked to cut off what was purged of it
     buckets = Buckets.build(first, last, by)
-    panel = Panel(crawls, buckets, store.purged_before())
+    panel = Panel(crawls, buckets, kept_from)
     return Ask(
         store, where, splits, buckets, panel, with_flagged, currency, of, seed, method, at, control, without_relists
     )

@@ -13,7 +13,7 @@ from pydantic import Field, field_serializer, field_validator, model_validator
 from extract.observation import UtcTime, digest_id
 from index.buckets import bucket_end
 from index.export.suppress import JUDGED
-from index.measures import METHODS, OF, SPLITS
+from index.measures import METHODS, OF, SPLITS, misplaced_money
 from index.measures.ask import Money, Of
 from index.store import Filter, Traits
 from monitor.alerts.alert import Severity
@@ -175,6 +175,8 @@ class Rule(Closed):
         if self.of is not None and self.of not in OF.get(self.measure, ()):
             known = ", ".join(OF.get(self.measure, ())) or "nothing"
             raise ValueError(f"{self.measure} is not taken of {self.of!r}; it is taken of: {known}")
+        if wrong := misplaced_money(self.measure, self.of, self.method, self.currency):
+            raise ValueError(wrong)
         if self.column != "value" and self.measure != "price":
             raise ValueError(f"column {self.column!r} belongs to the measure price")
         if self.measure == COVERAGE and set(self.split) - {"market", "region"}:

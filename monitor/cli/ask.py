@@ -236,6 +236,7 @@ def search(
     offset: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Full text over titles and descriptions: one row for each listing that matches."""
+    from index.measures import explain_empty
     from monitor.question import build_filter
 
     where = build_filter(substance=substance, region=region, market=market, kind=kind, first=first, last=last)
@@ -243,7 +244,8 @@ def search(
     with state.store() as store:
         hits = store.search(text, where, limit=limit, offset=offset)
         if not hits:
-            note("Nothing found. Words must all be there; try fewer, or fewer filters.")
+            words = "Nothing found. Words must all be there; try fewer, or fewer filters."
+            note(explain_empty(store, where) or words)
         write_rows([hit.model_dump(mode="json") for hit in hits], state.form)
 
 

@@ -140,6 +140,10 @@ def test_a_purged_month_is_a_gap_and_never_zero(store: Store) -> None:
     weeks = {row.bucket: row for row in trends(store, "turnover", asked, by="week")}
     assert (weeks[date(2031, 2, 24)].value, weeks[date(2031, 2, 24)].reason) == (None, "purged before 2031-03-01")
     assert weeks[date(2031, 3, 10)].value is not None
+    # a crawl on the first day that is kept does not make a whole of the week that the border cuts
+    store.write_crawl(crawls()[-1].model_copy(update={"id": "border", "started": datetime(2031, 3, 1, 9, tzinfo=UTC)}))
+    border = trends(store, "turnover", Filter(), by="week")[0]
+    assert (border.bucket, border.value, border.reason) == (date(2031, 2, 24), None, "purged before 2031-03-01")
     # the history begins anew: in the quiet time after it nothing is called new that was only purged
     first = trends(store, "new", Filter(first=KEPT, last=date(2031, 3, 31)), by="day")[:14]
     assert all(row.value is None for row in first), first

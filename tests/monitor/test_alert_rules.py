@@ -54,6 +54,8 @@ def read(tmp_path: Path, text: str) -> str:
         ("owner: anna", "owner: anna\nsplit: [substanse]", 12, ["did you mean 'substance'"]),
         ("owner: anna", "owner: anna\nmuted_until: soon", 12, ["muted_until"]),
         ("owner: anna", "owner: anna\nof: turnover", 1, ["not taken of"]),
+        ("owner: anna", "owner: anna\nmethod: feedback", 1, ["about turnover"]),
+        ("owner: anna", "owner: anna\ncurrency: quoted", 1, ["about prices and turnover"]),
         ("owner: anna", "", 1, ["owner"]),
         ("id: meph-week", "id: Meph Week", 1, ["id"]),
     ],

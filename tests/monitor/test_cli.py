@@ -101,6 +101,9 @@ def test_extract_answers_hostile_texts(tmp_path: Path) -> None:
     [
         (["trends", "prise"], 2, ["price"]),
         (["trends", "price", "--split", "substanse"], 2, ["substance"]),
+        (["trends", "listings", "--method", "all"], 2, ["turnover"]),
+        (["trends", "share", "--of", "listings", "--method", "feedback"], 2, ["turnover"]),
+        (["trends", "vendors", "--currency", "quoted"], 2, ["prices"]),
         (["trends", "price", "--from", "2020-13-01"], 2, ["--from", "YYYY-MM-DD"]),
         (["trends", "price", "--from", "2020-02-02", "--to", "2020-01-01"], 2, []),
         (["crawl", "nowhere"], 2, ["nowhere", "stash"]),
@@ -207,6 +210,7 @@ def test_a_filter_that_matches_nothing_says_which_part(demo: Path) -> None:
     store = f"sqlite:///{demo / 'dropline.sqlite'}"
     says(run(demo, "--store", store, "trends", "listings", "--substance", "mephedron"), 0, "mephedrone")
     says(run(demo, "--store", store, "trends", "listings", "--from", "2030-01-01", "--to", "2030-01-09"), 0, "2030")
+    says(run(demo, "--store", store, "search", "weed", "--market", "stahs"), 0, "Did you mean stash")
 
 
 def test_search_and_rows(demo: Path) -> None:
