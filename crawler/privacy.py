@@ -17,7 +17,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from config.errors import UsageError
+from config.errors import InputError, UsageError
+from config.remedies import of_system
 from crawler.items import Listing, Offer, digest_id
 from crawler.privacy_clues import read_clues
 from crawler.privacy_patterns import find_hits
@@ -119,7 +120,8 @@ def load_or_make_key(path: Path) -> tuple[str, bytes]:
     """The vendor key in `path` as (kid, 32 bytes). At first use 32 random bytes are put there, mode 0600, atomically:
     of several processes that start at once all get the same key.
 
-    Raises UsageError where others may read the file, where it is no key, or where it cannot be read or made.
+    Raises UsageError where others may read the file, where it is no key, or where it cannot be read or made;
+    InputError where that is the disk's fault.
     """
     try:
         if not path.exists():
@@ -127,10 +129,12 @@ def load_or_make_key(path: Path) -> tuple[str, bytes]:
         check_private(path, "The vendor key", ". If others had access, make a new key: pseudonyms then change.")
         content = path.read_bytes()
     except OSError as error:
-        raise UsageError(
+        remedy = of_system(error)  # a full disk is no wrong use
+        kind = UsageError if remedy is None else InputError
+        raise kind(
             f"The vendor key cannot be read or made: {error.strerror or error}.",
             file=path,
-            remedy="Check the folder and its rights, or name another file with DROPLINE_KEY_FILE.",
+            remedy=remedy or "Check the folder and its rights, or name another file with DROPLINE_KEY_FILE.",
         ) from error
     key = _decode_key(content)
     if key is None:

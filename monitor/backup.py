@@ -104,8 +104,10 @@ def write_backup(
         rough.replace(file)
     except OSError as error:
         rough.unlink(missing_ok=True)
+        # nobody knows the backup under the name it has while it is made
+        other = "" if error.filename in (None, str(rough)) else f" ({error.filename})"
         raise InputError(
-            f"the backup failed: {error.strerror} ({error.filename or file}).", file=file,
+            f"the backup failed: {error.strerror}{other}.", file=file,
             remedy="Free space or mend the permissions, and run it again.",
         ) from error
     except DroplineError:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from config.errors import DroplineError, UsageError
+from config.errors import DroplineError, InputError, UsageError
+from config.remedies import of_system
 from monitor.cli.app import current
 from monitor.cli.output import note, write_rows
 
@@ -152,7 +153,9 @@ def feed(
     try:
         write_feed(out, content)
     except OSError as error:
-        raise UsageError(f"The feed cannot be written ({error.strerror}).", file=out) from error
+        remedy = of_system(error)  # a full disk is no wrong use
+        kind = UsageError if remedy is None else InputError
+        raise kind(f"The feed cannot be written ({error.strerror}).", file=out, remedy=remedy) from error
     write_rows([{"file": str(out), "entries": len(notices)}], state.form)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config.errors import UsageError
+from config.errors import InputError, UsageError
 from crawler.items import Listing, Offer
 from crawler.privacy import CLASSES, Masker, build_kid, is_pseudonym, load_or_make_key, mask, pseudonym
 
@@ -122,6 +123,20 @@ def test_a_file_that_is_no_key_is_refused(tmp_path: Path) -> None:
     path.chmod(0o600)
     with pytest.raises(UsageError, match="no vendor key"):
         load_or_make_key(path)
+
+
+def test_a_key_that_the_disk_has_no_room_for_is_no_wrong_use(tmp_path: Path) -> None:
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, usual[1]))
+    try:
+        with pytest.raises(InputError, match=r"File too large.*may not become that large"):
+            load_or_make_key(tmp_path / "vendor.key")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "folder").mkdir(mode=0o700)
+    with pytest.raises(UsageError, match="DROPLINE_KEY_FILE"):
+        load_or_make_key(tmp_path / "folder")
 
 
 def test_a_key_in_hex_is_read(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -19,7 +20,7 @@ import typer
 from delivery_lab import NOW, SECRET, Posts, free_port, http_receiver, make_alert, smtp_server, write_channels
 from typer.testing import CliRunner
 
-from config.errors import DroplineError, UsageError
+from config.errors import DroplineError, InputError, UsageError
 from monitor.cli.app import _globals
 from monitor.cli.deliver import register
 from monitor.delivery.notice import Event
@@ -198,6 +199,14 @@ def test_the_feed_command_writes_what_was_sent(tmp_path: Path) -> None:
     code, rows, _ = run(tmp_path, "feed", "--out", str(tmp_path / "f.atom"), "--entries", "2")
     assert (code, rows[0]["entries"]) == (0, 2)
     assert (tmp_path / "f.atom").read_bytes().count(b"<entry>") == 2
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    put(tmp_path, 100, "two")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, usual[1]))  # enough for what SQLite keeps beside state.db
+    try:
+        with pytest.raises(InputError, match=r"File too large.*may not become that large"):
+            run(tmp_path, "feed", "--out", str(tmp_path / "full.atom"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
 
 
 def test_wrong_use_is_said(tmp_path: Path) -> None:

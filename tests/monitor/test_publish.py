@@ -260,6 +260,8 @@ def test_backup_needs_a_file_store_a_new_name_and_its_key(home: Settings, tmp_pa
     home.key_path.unlink()
     with pytest.raises(UsageError, match="no key yet"):
         write_backup(home, tmp_path / "y", with_key=True, created=NOW, dropline="9")
+    with pytest.raises(InputError, match=r"/proc/z: the backup failed: No such file or directory\."):
+        write_backup(home, Path("/proc/z"), with_key=False, created=NOW, dropline="9")
     assert not list(tmp_path.glob("y*"))
     with pytest.raises(UsageError, match="no such file"):
         restore_backup(home, tmp_path / "nowhere")
