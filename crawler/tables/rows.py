@@ -14,6 +14,8 @@ from crawler.tables.mapping import Column, Mapping, TextField
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 EXPONENT = re.compile(r"\d+(?:\.\d+)?[eE][+-]?\d{1,2}")
+NEGATIVE = re.compile(r"[-\u2212]\s?(?:[$€£₽]\s?)?[.,]?\d")
+"""How a cell begins that holds a debt or a mark for "none" (`-1`): in running text a dash before a number is a dash."""
 SEVERAL: tuple[TextField, ...] = ("category", "ships_to", "ships_except", "shipping")
 
 
@@ -68,8 +70,8 @@ class RowReader:
         listing = self._text("listing", cells) or digest_id(mapping.market, (vendor or "").casefold(), title)
         several = {name: self._several(name, cells) for name in SEVERAL}
         offer = Offer(
-            price=self._price(cells),
-            quantity=self._quantity(cells),
+            price=self._price(cells, unread),
+            quantity=self._quantity(cells, unread),
             place=self._text("place", cells) or None,
             stash=self._text("stash", cells) or None,
             ready=_whole(numbers.get("ready")),
@@ -120,15 +122,20 @@ class RowReader:
         unread.append(name)
         return None
 
-    def _quantity(self, cells: MappingABC[str, str]) -> str | None:
+    def _quantity(self, cells: MappingABC[str, str], unread: list[str]) -> str | None:
         column, text = self.mapping.text.get("quantity"), _plain(self._text("quantity", cells))
+        if NEGATIVE.match(text):
+            unread.append("quantity")
+            return None
         bare = column is not None and column.unit is not None and NUMBER.fullmatch(text)
         return f"{text} {column.unit}" if bare and column is not None else text or None
 
-    def _price(self, cells: MappingABC[str, str]) -> str | None:
+    def _price(self, cells: MappingABC[str, str], unread: list[str]) -> str | None:
         for column in self.mapping.price:
             text = _plain(_cell(column, cells))
-            if text:
+            if NEGATIVE.match(text):
+                unread.append("price")
+            elif text:
                 return f"{text} {column.currency}" if column.currency else text
         return None
 

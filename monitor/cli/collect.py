@@ -355,7 +355,7 @@ def _say(report: ImportReport, state: Context) -> None:
     if report.unmapped:
         note(f"Columns neither mapped nor ignored: {name_some(sorted(report.unmapped))}.")
     for name, count in sorted(report.unread.items()):
-        note(f"Field {name}: {count} cells are no number and were left empty.")
+        note(f"Field {name}: {count} cells are no number, or a negative one, and were left empty.")
     for problem in report.problems:
         note(problem)
     counts = {

@@ -147,6 +147,16 @@ def test_floats_as_programs_print_them_are_plain_numbers(run: Callable[..., Impo
     assert [(offer.price, offer.ready) for offer in offers] == [("0.000025 USD", 100), ("10000000000000000 USD", 2)]
 
 
+def test_what_is_negative_is_no_price_or_quantity(run: Callable[..., ImportReport], tmp_path: Path) -> None:
+    rows = [ROWS[0].replace(",50,", f",{usd},{eur}").replace(",5 g,", f",{weight},").replace("hash", f"hash {place}")
+            for place, (weight, usd, eur) in enumerate([("5 g", "-1", ""), ("-5 g", "-0.5", "9"), ("5-10 g", "$5 - 10", ""), ("- 1 g", "\u2212$5", "")])]
+    report = run(write(tmp_path / "a.csv", rows))
+    offers = [listing.offers[0] for listing in iter_log(report.logs[0])[1]]
+    assert [(offer.quantity, offer.price) for offer in offers] == [
+        ("5 g", None), (None, "9 EUR"), ("5-10 g", "$5 - 10 USD"), (None, None)]
+    assert dict(report.unread) == {"price": 3, "quantity": 2}
+
+
 def test_a_bare_number_takes_the_unit_of_its_column(run: Callable[..., ImportReport], tmp_path: Path) -> None:
     rows = [ROWS[0].replace("5 g", amount).replace("hash", f"hash {place}") for place, amount in enumerate(["5", "2.5", "5 kg", ""])]
     [log] = run(write(tmp_path / "a.csv", rows), MAP.replace("quantity: weight", "quantity: {column: weight, unit: g}")).logs
