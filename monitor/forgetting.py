@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import shutil
@@ -22,6 +23,7 @@ from monitor.delivery.outbox import Outbox
 from monitor.review import ReviewQueue
 from monitor.state import State, state_path
 
+MARKET_ROOMS = ("logs", "archive", "frontier")
 MARKET_ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
@@ -50,15 +52,30 @@ def forget_crawls(store: Store, data_dir: Path, crawls: Iterable[Crawl]) -> int:
 
 
 def forget_market(store: Store, data_dir: Path, market: str) -> int:
-    """Remove a market: store, logs, archives, last readings, frontier, review queue. UsageError for what is no id."""
+    """Remove a market: store, logs, archives, last readings, frontier, review queue. UsageError for what is no id, or
+    of which nothing is here: a slip of the pen would leave all that was to go."""
     if not MARKET_ID.fullmatch(market):
         raise UsageError(f"{market!r} is no market's id.", remedy="`dropline status` lists them.")
+    there = _markets_held(store, data_dir)
+    if market not in there:
+        near = difflib.get_close_matches(market, sorted(there), n=2, cutoff=0.6)
+        known = f"There is: {', '.join(sorted(there)) or 'no market'}."
+        remedy = f"Did you mean {' or '.join(near)}?" if near else known
+        raise UsageError(f"nothing is here of a market {market!r}.", remedy=remedy)
     removed = store.forget(market=market)
-    for room in ("logs", "archive", "frontier"):
+    _forget_state(data_dir, market=market)
+    for room in MARKET_ROOMS:  # last: while one is left, a removal that was broken off can be run again
         shutil.rmtree(data_dir / room / market, ignore_errors=True)
     (data_dir / "readings" / f"{market}.sqlite").unlink(missing_ok=True)
-    _forget_state(data_dir, market=market)
     return removed
+
+
+def _markets_held(store: Store, data_dir: Path) -> set[str]:
+    """Markets that the store or a folder has anything of: what a removal that was broken off has left counts too."""
+    folders = {path.name for room in MARKET_ROOMS for path in (data_dir / room).glob("*") if path.is_dir()}
+    return {crawl.market for crawl in store.crawls()} | folders | {
+        path.stem for path in (data_dir / "readings").glob("*.sqlite")
+    }
 
 
 def _forget_state(data_dir: Path, **what: str) -> None:

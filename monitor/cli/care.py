@@ -25,6 +25,7 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove a crawl, an import, a vendor or a market from the store and from the logs, for good."""
+    from crawler.privacy import is_pseudonym
     from monitor.forgetting import forget_crawls, forget_market, forget_vendor
 
     state = current(context)
@@ -38,6 +39,8 @@ def forget(
         if market is not None:
             removed = forget_market(store, state.settings.data_dir, market)
         elif vendor is not None:
+            if not is_pseudonym(vendor):
+                raise UsageError(f"{vendor!r} is no vendor's pseudonym.", remedy="`dropline rows` prints them.")
             removed = forget_vendor(store, state.settings.data_dir, vendor)
         else:
             chosen = [

@@ -227,7 +227,10 @@ def test_forgetting_a_market_leaves_no_trace(demo: Path, tmp_path: Path) -> None
 
     copy = tmp_path / "copy"
     shutil.copytree(demo, copy)
+    says(run(copy, "forget", "--market", "postl", "--yes"), 2, "Did you mean postal?")
+    says(run(copy, "forget", "--vendor", "postal", "--yes"), 2, "no vendor's pseudonym")
     says(run(copy, "forget", "--market", "postal", "--yes"), 0)
+    says(run(copy, "forget", "--market", "postal", "--yes"), 2, "There is: stash.")
     assert not list((copy / "logs" / "postal").glob("*.jsonl"))
     assert {row["market"] for row in json.loads(run(copy, "--format", "json", "status").stdout)} == {"stash"}
 
