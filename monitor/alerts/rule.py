@@ -29,6 +29,8 @@ WATCHED = tuple(sorted((JUDGED - {"flows", "availability"}) | UNREAD | STANDING)
 """Measures that a rule may watch: one value a bucket and series, of which it is known who stands behind it."""
 COUNTED = frozenset({"listings", "offers", "vendors", "new", "withdrawn", "returned"})
 """Counts: an absent series is a zero there, not a gap."""
+ONE_METHOD = tuple(name for name, variants in METHODS.items() if len(variants) == 1)
+"""Methods of turnover that give one value a bucket and series."""
 FREE_OF_GUARDS = frozenset({"first", "down", "quality", "standing"})
 """Kinds that small numbers or missing coverage are the very subject of."""
 HISTORY: Mapping[str, int] = {"day": 400, "week": 120}
@@ -133,8 +135,10 @@ class Rule(Closed):
     @field_validator("method")
     @classmethod
     def _method(cls, value: str) -> str:
-        if value not in METHODS or value == "all":
-            raise ValueError(f"{value!r} is no turnover method; {suggest(value, set(METHODS) - {'all'})}")
+        if value not in ONE_METHOD:
+            several = value in METHODS
+            wrong = "stands for several turnover methods" if several else "is no turnover method"
+            raise ValueError(f"{value!r} {wrong}; {suggest(value, ONE_METHOD)}")
         return value
 
     @field_validator("split")
@@ -181,6 +185,8 @@ class Rule(Closed):
             raise ValueError(f"column {self.column!r} belongs to the measure price")
         if self.measure == COVERAGE and set(self.split) - {"market", "region"}:
             raise ValueError("coverage is split by market or region alone: it belongs to crawls, not to listings")
+        if self.measure == "concentration" and "vendor" in self.split:
+            raise ValueError("concentration is about sellers and cannot be split by vendor")
         if self.test.kind == "first" and (self.watched_field is None or self.measure not in ("listings", "offers")):
             raise ValueError("a test of kind first needs measure: listings and split: [market, FIELD], one FIELD")
         if (self.test.kind == "standing") != (self.measure in STANDING):

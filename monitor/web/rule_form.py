@@ -13,10 +13,10 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from config.yamlfile import find_problems, parse_yaml
-from index.measures import METHODS, OF
+from index.measures import OF
 from monitor.alerts.alert import Severity
 from monitor.alerts.kinds import KINDS
-from monitor.alerts.rule import STANDING, UNREAD_TESTS, WATCHED, Rule, RuleFile, Where
+from monitor.alerts.rule import ONE_METHOD, STANDING, UNREAD_TESTS, WATCHED, Rule, RuleFile, Where
 from monitor.alerts.unread import UNREAD
 
 Kind = Literal["text", "number", "choice", "words", "yesno", "day"]
@@ -83,7 +83,7 @@ MORE = (
     Field("history", "History", "number", "buckets read before the newest", placeholder="400 days or 120 weeks"),
     Field("of", "Of", "choice", "what share or concentration is taken of",
           tuple(sorted({one for name in ("share", "concentration") for one in OF[name]}))),
-    Field("method", "Method", "choice", "of turnover", tuple(name for name in METHODS if name != "all"),
+    Field("method", "Method", "choice", "of turnover", ONE_METHOD,
           placeholder="stock"),
     Field("currency", "Currency", "choice", "of prices", ("usd", "quoted")),
     Field("column", "Column", "choice", "which figure, for prices", ("value", "standard", "q25", "q75"),

@@ -116,7 +116,8 @@ def test_a_region_with_regions_below_it_is_asked_apart(tmp_path: Path) -> None:
 def test_a_question_that_fails_holds_up_no_other(tmp_path: Path) -> None:
     store = build_store(tmp_path, [80] * 3)
     good = build_rule()
-    bad = build_rule(id="bad", measure="concentration", method="feedback", filter={}, test={"kind": "threshold", "above": 1})
+    fine = build_rule(id="bad", measure="concentration", filter={}, test={"kind": "threshold", "above": 1})
+    bad = fine.model_copy(update={"method": "feedback"})  # no file can say so; whatever the measure refuses will do
     with open_state(tmp_path) as state:
         report = evaluate_all(store, state, [bad, good], noon_after(2))
         assert [alert.rule for alert in report.changes.fired] == ["meph"]
