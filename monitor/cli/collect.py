@@ -47,7 +47,7 @@ def crawl(
     import asyncio
 
     from crawler.items import CrawlKind, CrawlOutcome
-    from monitor.crawling import plan_crawl, run_crawl, store_crawl
+    from monitor.crawling import REASONS, plan_crawl, run_crawl, store_crawl
     from monitor.ingest import Ingester
     from monitor.workspace import build_masker, build_observation_builder
 
@@ -75,11 +75,15 @@ def crawl(
             for one in results:
                 if one.held is not None:
                     say_held(one.held)
+            if (reason := REASONS.get(done.outcome)) is not None:
+                note(f"{done.market} is paused: {reason}. Then: dropline session set {done.market}")
             rows.append(_crawl_row(results[-1]))
         ingester.settle()
     write_rows(rows, state.form)
-    if any(row["outcome"] != str(CrawlOutcome.COMPLETE) or row["held"] for row in rows):
+    missing = [row for row in rows if row["outcome"] != str(CrawlOutcome.COMPLETE) and not row["held"]]
+    if missing:
         note("Not every crawl was complete: what they did not see is marked as a gap.")
+    if missing or any(row["held"] for row in rows):
         raise typer.Exit(3)
 
 

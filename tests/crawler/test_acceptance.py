@@ -244,6 +244,13 @@ def test_the_operators_own_market_from_the_command_line(tmp_path: Path) -> None:
             "        return listing.model_copy(update={'title': listing.title + ' of the kiosk'})\n"
         )
         crawled = dropline(tmp_path, "--config", str(config), "crawl", "kiosk")
+        shop.challenge_after = 0
+        challenged = dropline(tmp_path, "--config", str(config), "crawl", "--no-archive", "kiosk")
+    assert challenged.returncode == 3
+    assert "kiosk is paused: it shows a challenge" in challenged.stderr
+    assert "session set kiosk" in challenged.stderr
+    assert "marked as a gap" in challenged.stderr
+    assert "marked as a gap" not in crawled.stderr  # a crawl that is held is not stored yet
     assert crawled.returncode == 3, crawled.stderr  # teas are no substance we know
     (row,) = json.loads(crawled.stdout)
     assert (row["listings"], row["held"]) == (ITEMS, ["substance"])
