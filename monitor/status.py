@@ -102,7 +102,7 @@ def _needs(health: Health, version: str | None) -> list[tuple[str, str, str]]:
         ("service", word(health.alive) if planned else "not used", service if planned or health.alive else "no plan"),
         ("tor", word(health.tor.ok), health.tor.about),
         ("store", word(health.store.ok), f"{health.store.about}; extractor version {version or 'none yet'}"),
-        ("disk", "ok", f"{health.disk_free / 1e9:,.1f} GB free"),
+        ("disk", "ok" if health.disk_free >= health.disk_least else "full", f"{health.disk_free / 1e9:,.1f} GB free"),
         ("undelivered alerts", str(pending), f"{pending} messages wait, {parked} were refused for good"),
         ("health", "failing" if health.reasons else "ok", f"{len(health.reasons)} faults"),
     ]

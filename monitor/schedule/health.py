@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from config.errors import UsageError
 from config.settings import Settings
+from crawler.limits import STOP
 from monitor.schedule.ledger import BEAT, Ledger, Run, RunState, Service, count_messages, next_times
 from monitor.schedule.locks import is_held, service_lock
 from monitor.schedule.plan import Job, Plan, build_jobs, load_plan, schedule_path
@@ -65,6 +66,8 @@ class Health:
     tor: Probe
     store: Probe
     disk_free: int
+    disk_least: float
+    """Bytes free below which no crawl begins."""
     messages: dict[str, int]
     """Messages of alerts by state."""
     counts: list[tuple[str, str, int, int]] = field(default_factory=list)
@@ -128,6 +131,7 @@ def gather(settings: Settings, now: datetime) -> Health:
         tor=probe_tor(settings.tor_socks),
         store=probe_store(settings.store_url),
         disk_free=shutil.disk_usage(settings.data_dir).free,
+        disk_least=plan.min_free_gb * 1e9,
         messages=messages,
         counts=counts,
     )
@@ -152,8 +156,10 @@ def _judge(
         reasons.append(f"Tor cannot be reached: {health.tor.about}")
     if not health.store.ok:
         reasons.append(f"The store cannot be used: {health.store.about}")
-    if health.disk_free < plan.min_free_gb * 1e9:
+    if health.disk_free < health.disk_least:
         reasons.append(f"The disk of {data_dir} has {health.disk_free / 1e9:.1f} GB left: no crawl begins.")
+    if (data_dir / STOP).exists():
+        warnings.append(f"Nothing is crawled while {data_dir / STOP} is there.")
     if health.alive and health.service is not None and health.service.problem and broken is None:
         warnings.append(health.service.problem)
     for row in health.jobs:

@@ -157,6 +157,20 @@ def test_a_held_crawl_is_shown_whoever_started_it(lab: Lab) -> None:
     assert shown == ["m-20330101T000000Z-0a is not accepted: dropline market held"]
 
 
+def test_a_stop_file_is_no_secret(lab: Lab) -> None:
+    settings = Settings(data_dir=lab.folder)
+    assert not any("STOP" in warning for warning in gather(settings, START).warnings)
+    (lab.folder / "STOP").touch()
+    assert f"Nothing is crawled while {lab.folder / 'STOP'} is there." in gather(settings, START).warnings
+
+
+def test_a_disk_that_is_too_full_is_no_ok_disk(tmp_path: Path) -> None:
+    (tmp_path / "schedule.yml").write_text("min_free_gb: 100000000\n", encoding="utf-8")
+    asked = dropline(tmp_path, "--format", "json", "status", "--about", "needs")
+    needs = {row["what"]: row["state"] for row in json.loads(asked.stdout)}
+    assert (needs["disk"], needs["health"]) == ("full", "failing")
+
+
 def test_the_pages(lab: Lab) -> None:
     lab.write("markets: {stash: {every: 6h}}\njobs: {tidy: {run: purge, every: 6h}}\n")
     settings = Settings(data_dir=lab.folder, tor_socks="127.0.0.1:9")
