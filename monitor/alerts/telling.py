@@ -75,7 +75,8 @@ def tell_query(rule: Rule, labels: Mapping[str, str | None], judgement: Judgemen
     }
     for name in rule.split:
         value = labels.get(name)
-        if value is not None:
+        # the standard quantity of a substance is that of the whole question: less of it may have another
+        if value is not None and (rule.column != "standard" or name == "substance"):
             filters[name] = value
     for name, text in filters.items():
         if name != "vendor":  # no option of `trends`

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import shlex
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
@@ -14,6 +15,7 @@ from alert_market import START, VERSION, a_day, build_rule, derive, noon_after, 
 from alert_market import build_crawl as crawl_of
 
 from index.export.question import Question, run_measure
+from index.measures import to_json
 from index.open import open_store
 from index.store import Store
 from index.transfer import copy_store
@@ -23,6 +25,7 @@ from monitor.alerts.reading import Reading
 from monitor.alerts.rule import Rule
 from monitor.alerts.shape import group_rules
 from monitor.alerts.watched import cut_series, has_regions_below
+from monitor.question import read_trend
 
 DAYS = 56
 REGIONS = ("GE-TB", "GE-AJ", "DE")
@@ -225,3 +228,29 @@ def test_only_crawls_known_by_then(store: Store) -> None:
     assert reading.crawls(("m",), a_day(3), a_day(4)) == store.crawls(("m",), a_day(3), a_day(4))
     assert reading.current_version() == VERSION
     assert max(one.started for one in reading.crawls()) - min(one.started for one in reading.crawls()) == timedelta(days=10)
+
+
+def test_the_command_of_an_alert_on_a_standard_price_gives_its_figure(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
+    for market, amounts in (("m", [1.0] * 6 + [10.0] * 5), ("w", [10.0] * 9)):
+        one = crawl_of(0, market=market)
+        store.write_crawl(one)
+        store.write([
+            seen_by(one, number, prefix=market, quantity=amount, unit_price_usd=int(600_000 / amount))
+            for number, amount in enumerate(amounts)
+        ])
+        store.set_current_version(VERSION)
+        derive(store, market)
+    rule = build_rule(measure="price", column="standard", filter={}, split=["market"], min_n=0, test={"kind": "threshold", "above": 0})
+    with open_state(tmp_path) as state:
+        fired = evaluate_all(store, state, [rule], noon_after(0)).changes.fired
+    assert len({alert.value for alert in fired}) == 1  # ten grams are the commonest in both together
+    for alert in fired:
+        _, _, measure, *options = shlex.split(alert.query)
+        asked = read_trend(measure, {name.removeprefix("--"): [value] for name, value in zip(options[::2], options[1::2], strict=True)})
+        [shown] = [
+            row for row in asked.rows(store)
+            if row.bucket == alert.bucket and row.splits["market"] == alert.series["market"]
+        ]
+        assert to_json(shown)["standard"] == alert.value
+    store.close()
