@@ -162,7 +162,9 @@ def _said(records: Records, rule: Rule, alert: Alert, firing: Firing, judgements
 def tell_event(
     records: Records, rule: Rule, alert: Alert, event: Event, now: datetime, note: str, send: Send | None
 ) -> None:
-    """Records an event of an alert and passes it on, unless the rule is muted. Inside the caller's transaction."""
+    """Records an event of an alert and passes it on, unless the rule is muted. The end of what nobody was told is not
+    passed on either. Inside the caller's transaction."""
+    unheard = event is Event.RECOVERED and _was_muted(records.history(alert.id))
     records.put(alert)
     records.note_event(alert.id, Entry(now, WHO, event.value, alert.bucket, None, note))
     if send is None:
@@ -170,7 +172,16 @@ def tell_event(
     if rule.muted_until is not None and now < rule.muted_until:
         records.note_event(alert.id, Entry(now, WHO, "muted", alert.bucket, None, f"until {rule.muted_until}"))
         return
+    if unheard:
+        records.note_event(alert.id, Entry(now, WHO, "muted", alert.bucket, None, "it was muted when it fired"))
+        return
     send(for_sending(alert), event)
+
+
+def _was_muted(history: Sequence[Entry]) -> bool:
+    """Whether each time that an alert was to be said it was muted."""
+    said = sum(entry.event in {Event.FIRED.value, Event.FIRED_AGAIN.value} for entry in history)
+    return 0 < said <= sum(entry.event == "muted" for entry in history)
 
 
 def _follow(

@@ -245,6 +245,11 @@ def test_muted_is_recorded_and_not_sent(tmp_path: Path) -> None:
         [alert] = tick(store, state, 10, rule).changes.fired
         assert messages(state) == []
         assert [one.event for one in Records(state).history(alert.id)] == ["fired", "muted"]
+        # nobody was told that it began, so nobody is told that it is over
+        for day, count in ((12, 30), (13, 30)):
+            put_day(store, day, {"mephedrone": count})
+        assert len(tick(store, state, 13, build_rule()).changes.recovered) == 1
+        assert messages(state) == []
     store.close()
 
 
