@@ -11,6 +11,7 @@ from index.detect.series import Judgement
 from index.measures import explain_empty
 from index.store import Store
 from monitor.alerts.rule import COVERAGE, STANDING, Rule
+from monitor.alerts.shape import mergeable
 from monitor.alerts.unread import UNREAD
 from monitor.alerts.walk import Firing
 
@@ -81,8 +82,11 @@ def tell_query(rule: Rule, labels: Mapping[str, str | None], judgement: Judgemen
     for name, text in filters.items():
         if name != "vendor":  # no option of `trends`
             parts += [f"--{name}", text]
-    if rule.split:
-        parts += ["--split", ",".join(rule.split)]
+    split = rule.split
+    if len(rule.filter.vendor) == 1 and "vendor" in mergeable(rule):
+        split = tuple(dict.fromkeys((*split, "vendor")))  # the one watched is a row of its own, and named to nobody
+    if split:
+        parts += ["--split", ",".join(split)]
     if rule.of:
         parts += ["--of", rule.of]
     if rule.currency:

@@ -7,11 +7,11 @@ import random
 import shlex
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
-from alert_market import START, VERSION, a_day, build_rule, derive, noon_after, open_state, seen_by
+from alert_market import START, VERSION, a_day, build_rule, build_store, derive, noon_after, open_state, seen_by
 from alert_market import build_crawl as crawl_of
 
 from index.export.question import Question, run_measure
@@ -19,6 +19,7 @@ from index.measures import to_json
 from index.open import open_store
 from index.store import Store
 from index.transfer import copy_store
+from monitor.alerts.alert import Alert
 from monitor.alerts.asking import RowCache, answer_group
 from monitor.alerts.evaluate import evaluate_all
 from monitor.alerts.reading import Reading
@@ -245,12 +246,25 @@ def test_the_command_of_an_alert_on_a_standard_price_gives_its_figure(tmp_path: 
     with open_state(tmp_path) as state:
         fired = evaluate_all(store, state, [rule], noon_after(0)).changes.fired
     assert len({alert.value for alert in fired}) == 1  # ten grams are the commonest in both together
-    for alert in fired:
-        _, _, measure, *options = shlex.split(alert.query)
-        asked = read_trend(measure, {name.removeprefix("--"): [value] for name, value in zip(options[::2], options[1::2], strict=True)})
-        [shown] = [
-            row for row in asked.rows(store)
-            if row.bucket == alert.bucket and row.splits["market"] == alert.series["market"]
-        ]
-        assert to_json(shown)["standard"] == alert.value
+    assert [commanded(store, alert)["standard"] for alert in fired] == [alert.value for alert in fired]
     store.close()
+
+
+def test_the_command_of_an_alert_on_one_seller_has_a_row_of_its_figure(tmp_path: Path) -> None:
+    store = build_store(tmp_path, [30], vendors=5)
+    rule = build_rule(filter={"vendor": "t:1", "market": "m"}, min_n=0, test={"kind": "threshold", "above": 1})
+    with open_state(tmp_path) as state:
+        [alert] = evaluate_all(store, state, [rule], noon_after(0)).changes.fired
+    assert "t:1" not in alert.query
+    assert commanded(store, alert)["value"] == alert.value == 6
+    store.close()
+
+
+def commanded(store: Store, alert: Alert) -> dict[str, Any]:
+    """The row of the command in an alert that is about its series and bucket."""
+    _, _, measure, *options = shlex.split(alert.query)
+    pairs = zip(options[::2], options[1::2], strict=True)
+    asked = read_trend(measure, {name.removeprefix("--"): [value] for name, value in pairs})
+    series = {name: value for name, value in alert.series.items() if name != "unit"}
+    [shown] = [row for row in asked.rows(store) if (row.bucket, dict(row.splits)) == (alert.bucket, series)]
+    return to_json(shown)
