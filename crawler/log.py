@@ -159,13 +159,14 @@ def iter_log(path: Path) -> tuple[Crawl, Iterator[Listing]]:
                 last[ident] = number
             continue
         try:
-            if "finished" in data:
-                finished = Crawl.model_validate(data["finished"])
-            else:
-                begun = Crawl.model_validate(data.get("crawl"))
-            check_zone((finished or begun).tz)  # type: ignore[union-attr]  # one of them was made
+            record = Crawl.model_validate(data["finished"] if "finished" in data else data.get("crawl"))
+            check_zone(record.tz)
         except ValueError as error:
             raise InputError("This line holds no crawl.", file=path, line=number, remedy=_REMEDY) from error
+        if "finished" in data:
+            finished = record
+        else:
+            begun = record
     if begun is None:
         raise InputError("This is not a crawl log: its first line holds no crawl.", file=path, remedy=_REMEDY)
     if finished is not None and (finished.id, finished.market) != (begun.id, begun.market):

@@ -138,18 +138,11 @@ class Belief:
     def _is_foreign(self) -> bool:
         """A title that names a substance once among words that drug listings do not have: by slang only (`Dope wheels
         BMX`), or where nothing is offered (`Fentanyl awareness training`)."""
-        seen, hit = found(self._doc), self._hits[0]
-        if hit.field != "title":
+        seen, named = found(self._doc), [one for one in self._hits if one.term.strength != "weak"]
+        hit = named[0]
+        alone = len(named) == 1 and all(one is hit or one.term.value != hit.term.value for one in self._hits)
+        if not alone or hit.field != "title" or any(one.name in SITE_FIELDS for one in seen.fields):
             return False
-        if len(self._hits) > 1:
-            hit = next(one for one in self._hits if one.term.strength != "weak")
-            if any(
-                one.term.value == hit.term.value or one.term.strength != "weak"
-                for one in self._hits if one is not hit
-            ):
-                return False
-        if hit.field != "title" or any(one.name in SITE_FIELDS for one in seen.fields):
-            return False  # the title may hold by-words only
         offered = bool(seen.quantities) or any(one.start < self._field("title").end for one in seen.prices)
         sold = self._amounts.plausible(hit.term.value)
         acronym = hit.end - hit.start <= ACRONYM and self._doc.text[hit.start : hit.end].isupper()
