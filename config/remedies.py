@@ -34,5 +34,5 @@ def of_sqlite(error: sqlite3.Error, otherwise: str) -> str:
 
 
 def of_system(error: OSError) -> str | None:
-    """What to do about an error of the system; None: it tells of a fault of ours."""
+    """What to do about an error of the system; None: nothing that holds for all of its kind."""
     return _OF_SYSTEM.get(error.errno or 0)

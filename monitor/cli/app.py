@@ -143,15 +143,12 @@ def main() -> None:
     except OSError as error:  # what no command has a better word for
         if debug:
             raise
-        where = "" if error.filename is None else f"{error.filename}: "
-        note(f"dropline: {where}{error.strerror or error}. Check the path, its rights and the space on its disk.")
+        where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        remedy = of_system(error) or "Check the path, its rights and the space on its disk."
+        note(f"dropline: {where}{error.strerror or error}. {remedy}")
         sys.exit(1)
     except Exception as error:
         if debug:
             raise
-        if isinstance(error, OSError) and (remedy := of_system(error)) is not None:
-            where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
-            note(f"dropline: {where}{error.strerror}. {remedy}")
-            sys.exit(1)
         note(f"dropline: unexpected {type(error).__name__}: {error}. Run again with --debug and report it, please.")
         sys.exit(1)
