@@ -10,7 +10,7 @@ from functools import cached_property
 
 from spacy.tokens import Doc
 
-from extract.components.denial import BYWORDS, is_sentence
+from extract.components.denial import ACRONYM, BYWORDS, is_sentence
 from extract.components.strangers import CALLED_AFTER, Strangers, are_groceries
 from extract.evidence import HUGE, HUGE_AT_STASH, HUGE_PLANT, Amounts, is_dosed
 from extract.found import FieldSpan, found, word_at
@@ -32,8 +32,6 @@ STRANGERS_CLEAR = 3
 CLEAR_G = 100
 DOSED = frozenset({"press", "print"})
 _SIGNS = frozenset(",;|/()[]!-–—•*")
-ACRONYM = 3
-"""Letters of the longest acronym that many things share (`DMT`, `PCP`, `LSD`)."""
 SITE_FIELDS = frozenset({"category", "quantity", "place"})
 """Fields of a market's own page that say what is sold."""
 SHELVES = frozenset({
